@@ -1,0 +1,33 @@
+# Every recipe is one cargo command, so nothing needs `just`; it only saves typing.
+
+# List the recipes.
+default:
+    @just --list --unsorted
+
+# Pre-train: any configuration and key=value words; backend=cuda and backend=wgpu build what they need.
+pretrain *words:
+    cargo run --release {{ if words =~ '(^|\s)backend=cuda(\s|$)' { "--features cuda" } else if words =~ '(^|\s)backend=wgpu(\s|$)' { "--features wgpu" } else { "" } }} -- pretrain {{ words }}
+
+# All tests.
+test *words:
+    cargo test --workspace {{ words }}
+
+# What CI asks of the source: format, lints, documentation, GPU back ends.
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    cargo check --features cuda
+    cargo check --features wgpu
+
+# Measure the training kernels against burn's own.
+bench *words:
+    cargo bench -p sslight-kernels {{ words }}
+
+# Compare with the golden numbers, on a backend.
+selftest backend="flex":
+    cargo run --release -- selftest tests/fixtures backend={{ backend }}
+
+# API documentation.
+docs:
+    cargo doc --workspace --no-deps

@@ -1,0 +1,311 @@
+//! `sslight doctor`: what this build and machine have, and what a run will take. It says only what it measured
+//! or read; what it cannot know is reported as unknown.
+
+use std::fs;
+
+use serde::Serialize;
+use sslight_core::config::{ResolvedConfig, resolve};
+use sslight_data::Split;
+
+use crate::args::DoctorArgs;
+use crate::backend::{EngineState, engine_states};
+use crate::exit::{CliError, Outcome};
+use crate::ui;
+
+#[derive(Debug, Serialize)]
+struct Report {
+    version: &'static str,
+    revision: Option<&'static str>,
+    features: Vec<&'static str>,
+    debug_assertions: bool,
+    cpu: Option<String>,
+    threads: Option<usize>,
+    simd: Vec<&'static str>,
+    memory_bytes: Option<u64>,
+    memory_available_bytes: Option<u64>,
+    backends: Vec<EngineState>,
+    run: Option<RunReport>,
+}
+
+/// What a configuration asks of this machine.
+#[derive(Debug, Serialize)]
+struct RunReport {
+    data: String,
+    images: usize,
+    labelled: bool,
+    classes: usize,
+    validation: Option<String>,
+    batch_size: usize,
+    steps_per_epoch: usize,
+    steps: usize,
+    /// Pixels of all views of one batch as 32-bit numbers.
+    batch_bytes: usize,
+    warnings: Vec<String>,
+}
+
+/// Prints the report; a configuration that cannot run is an error.
+pub fn run(args: &DoctorArgs) -> Result<Outcome, CliError> {
+    let run = if args.words.is_empty() {
+        None
+    } else {
+        Some(run_report(&resolve(&args.words)?)?)
+    };
+    let (memory_bytes, memory_available_bytes) = memory();
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        revision: option_env!("SSLIGHT_REVISION"),
+        features: features(),
+        debug_assertions: cfg!(debug_assertions),
+        cpu: cpu(),
+        threads: std::thread::available_parallelism().ok().map(usize::from),
+        simd: simd(),
+        memory_bytes,
+        memory_available_bytes,
+        backends: engine_states(),
+        run,
+    };
+    if args.json {
+        let text = serde_json::to_string_pretty(&report)
+            .map_err(|error| CliError::Usage(format!("doctor: {error}")))?;
+        ui::say(&text);
+    } else {
+        ui::say(&text(&report));
+    }
+    Ok(Outcome::Done)
+}
+
+fn run_report(resolved: &ResolvedConfig) -> Result<RunReport, CliError> {
+    resolved.require_data()?;
+    let config = &resolved.config;
+    let train = sslight_data::open(&config.data, Split::Train)?;
+    let validation = match &config.val_data {
+        Some(path) => Some(sslight_data::open(path, Split::Validation)?),
+        None => sslight_data::validation_of(&config.data)?,
+    };
+    let mut warnings = resolved.warnings.clone();
+    if config.steps_per_epoch(train.len()) == 0 {
+        warnings.push(format!(
+            "batch_size = {} is more than the {} training images; the run would be refused",
+            config.batch_size,
+            train.len()
+        ));
+    }
+    if !config.method.is_available() {
+        warnings.push(format!(
+            "method = {} is not yet in this build; the run would be refused",
+            config.method
+        ));
+    }
+    if !sslight_models::BackboneKind::from(config.backbone).is_available() {
+        warnings.push(format!(
+            "backbone = {} is not yet in this build; the run would be refused",
+            config.backbone
+        ));
+    }
+    let pixels: usize = config
+        .view_recipe()
+        .views
+        .iter()
+        .map(|view| 3 * view.size * view.size)
+        .sum();
+    Ok(RunReport {
+        data: train.describe(),
+        images: train.len(),
+        labelled: train.label(0).is_some(),
+        classes: train.class_names().len(),
+        validation: validation.map(|source| source.describe()),
+        batch_size: config.batch_size,
+        steps_per_epoch: config.steps_per_epoch(train.len()),
+        steps: config.last_step(train.len()),
+        batch_bytes: config.batch_size * pixels * size_of::<f32>(),
+        warnings,
+    })
+}
+
+fn text(report: &Report) -> String {
+    let unknown = || "unknown".to_owned();
+    let mut lines = vec![
+        ("version", report.version.to_owned()),
+        (
+            "revision",
+            report.revision.map_or_else(unknown, str::to_owned),
+        ),
+        ("features", listed(&report.features)),
+        (
+            "build",
+            if report.debug_assertions {
+                "with debug assertions, slow"
+            } else {
+                "optimised"
+            }
+            .to_owned(),
+        ),
+        ("cpu", report.cpu.clone().unwrap_or_else(unknown)),
+        (
+            "threads",
+            report
+                .threads
+                .map_or_else(unknown, |threads| threads.to_string()),
+        ),
+        ("simd", listed(&report.simd)),
+        ("memory", report.memory_bytes.map_or_else(unknown, bytes)),
+        (
+            "memory available",
+            report.memory_available_bytes.map_or_else(unknown, bytes),
+        ),
+    ];
+    for engine in &report.backends {
+        let state = match (engine.built, engine.usable) {
+            (true, true) => format!("usable: {}", engine.detail),
+            (true, false) => format!("built, but does not work here: {}", engine.detail),
+            (false, _) => engine.detail.clone(),
+        };
+        lines.push((engine.name, state));
+    }
+    if let Some(run) = &report.run {
+        let labels = if run.labelled {
+            format!("{} classes", run.classes)
+        } else {
+            "none".to_owned()
+        };
+        let none = "none; kNN evaluation needs it".to_owned();
+        lines.extend([
+            ("data", run.data.clone()),
+            ("labels", labels),
+            ("validation", run.validation.clone().unwrap_or(none)),
+            (
+                "steps",
+                format!(
+                    "{} of {} images, {} an epoch",
+                    run.steps, run.batch_size, run.steps_per_epoch
+                ),
+            ),
+            ("views of a batch", bytes(run.batch_bytes as u64)),
+        ]);
+    }
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut text: String = lines
+        .iter()
+        .map(|(name, value)| format!("{name:width$}  {value}\n"))
+        .collect();
+    for warning in report.run.iter().flat_map(|run| &run.warnings) {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
+    text
+}
+
+fn listed(words: &[&str]) -> String {
+    if words.is_empty() {
+        "none".to_owned()
+    } else {
+        words.join(", ")
+    }
+}
+
+fn bytes(count: u64) -> String {
+    let mib = count as f64 / (1 << 20) as f64;
+    if mib >= 1024.0 {
+        format!("{:.1} GiB", mib / 1024.0)
+    } else {
+        format!("{mib:.1} MiB")
+    }
+}
+
+fn features() -> Vec<&'static str> {
+    vec![
+        #[cfg(feature = "cuda")]
+        "cuda",
+        #[cfg(feature = "wgpu")]
+        "wgpu",
+    ]
+}
+
+/// The processor's name, where the system tells it.
+fn cpu() -> Option<String> {
+    field(&fs::read_to_string("/proc/cpuinfo").ok()?, "model name")
+}
+
+/// Total and available memory in bytes, where the system tells them.
+fn memory() -> (Option<u64>, Option<u64>) {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let of = |name| {
+        let value = field(&text, name)?;
+        value
+            .strip_suffix("kB")?
+            .trim()
+            .parse::<u64>()
+            .ok()
+            .map(|kib| kib * 1024)
+    };
+    (of("MemTotal"), of("MemAvailable"))
+}
+
+/// The first value of a `name: value` line.
+fn field(text: &str, name: &str) -> Option<String> {
+    let mut pairs = text.lines().filter_map(|line| line.split_once(':'));
+    pairs
+        .find(|(key, _)| key.trim() == name)
+        .map(|(_, value)| value.trim().to_owned())
+}
+
+/// The vector instructions of this processor that matter to the CPU engines.
+#[cfg(target_arch = "x86_64")]
+fn simd() -> Vec<&'static str> {
+    let found = [
+        ("sse4.2", std::arch::is_x86_feature_detected!("sse4.2")),
+        ("avx", std::arch::is_x86_feature_detected!("avx")),
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+        ("fma", std::arch::is_x86_feature_detected!("fma")),
+        ("avx512f", std::arch::is_x86_feature_detected!("avx512f")),
+    ];
+    found
+        .iter()
+        .filter(|(_, has)| *has)
+        .map(|(name, _)| *name)
+        .collect()
+}
+
+#[cfg(target_arch = "aarch64")]
+fn simd() -> Vec<&'static str> {
+    // Part of the architecture's baseline.
+    vec!["neon"]
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn simd() -> Vec<&'static str> {
+    Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_their_whole_name() {
+        let text = "MemTotal:       24605276 kB\nMemTotalX: 1 kB\nmodel name\t: A CPU @ 2 GHz\n";
+        assert_eq!(field(text, "MemTotal").as_deref(), Some("24605276 kB"));
+        assert_eq!(field(text, "model name").as_deref(), Some("A CPU @ 2 GHz"));
+        assert_eq!(field(text, "Mem"), None);
+    }
+
+    #[test]
+    fn sizes_are_said_in_the_unit_that_fits() {
+        assert_eq!(bytes(512 << 20), "512.0 MiB");
+        assert_eq!(bytes(3 << 30), "3.0 GiB");
+    }
+
+    #[test]
+    fn the_views_of_a_batch_are_counted_pixel_by_pixel() -> Result<(), CliError> {
+        let report = run_report(&resolve(&[
+            "views.global.size=32",
+            "views.local.size=10",
+            "views.locals=3",
+        ])?)?;
+        assert_eq!(
+            report.batch_bytes,
+            report.batch_size * 4 * 3 * (2 * 32 * 32 + 3 * 10 * 10)
+        );
+        assert_eq!(report.steps_per_epoch, report.images / report.batch_size);
+        Ok(())
+    }
+}

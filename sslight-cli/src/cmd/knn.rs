@@ -1,0 +1,142 @@
+//! `sslight knn`: the kNN score of a run, a checkpoint or a weights file.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sslight_core::config::resolve;
+use sslight_core::run::evaluate_weights;
+
+use crate::args::KnnArgs;
+use crate::backend::{self, with_engine};
+use crate::exit::{CliError, Outcome};
+use crate::ui;
+
+/// The weights of the backbone in a run folder and in each of its checkpoints.
+const WEIGHTS: &str = "backbone.safetensors";
+/// The configuration in a run folder.
+const CONFIG: &str = "config.toml";
+
+/// What `--json` prints; a score is absent when images or labels are missing.
+#[derive(Debug, Serialize)]
+struct Score {
+    weights: PathBuf,
+    backend: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    knn_top1: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    knn_top5: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feature_std: Option<f64>,
+}
+
+/// Scores the weights under the configuration of their run, changed by the words.
+pub fn run(args: &KnnArgs) -> Result<Outcome, CliError> {
+    let found = Found::at(&args.weights);
+    let config = found.config.iter().map(|path| path.display().to_string());
+    let words: Vec<String> = config.chain(args.words.iter().cloned()).collect();
+    let resolved = resolve(&words)?;
+    resolved.require_data()?;
+    let weights = std::fs::read(&found.weights).map_err(|source| CliError::Read {
+        path: found.weights.clone(),
+        advice: "give a run folder, a checkpoint folder or a safetensors file",
+        source,
+    })?;
+    let engine = backend::choose(resolved.config.backend)?;
+    let (report, protocol) = with_engine!(engine, |B, device| {
+        evaluate_weights::<B>(&resolved.config, &weights, &device)
+    })?;
+    let score = Score {
+        weights: found.weights,
+        backend: engine.choice().to_string(),
+        protocol,
+        knn_top1: report.top1,
+        knn_top5: report.top5,
+        feature_std: report.spread.map(|spread| spread.std),
+    };
+    if args.json {
+        let text = serde_json::to_string_pretty(&score)
+            .map_err(|error| CliError::Usage(format!("knn: {error}")))?;
+        ui::say(&text);
+    } else {
+        ui::say(&text(&score));
+    }
+    Ok(Outcome::Done)
+}
+
+fn text(score: &Score) -> String {
+    let spread = score
+        .feature_std
+        .map(|std| format!("\nfeature std {std:.4}"))
+        .unwrap_or_default();
+    match (score.knn_top1, score.knn_top5, &score.protocol) {
+        (Some(top1), Some(top5), Some(protocol)) => {
+            format!("kNN top-1 {top1:.2} %, top-5 {top5:.2} % ({protocol}){spread}")
+        }
+        _ => format!("no kNN score: the data have no labels or no validation images{spread}"),
+    }
+}
+
+/// The files that belong to what the user named.
+#[derive(Debug, PartialEq, Eq)]
+struct Found {
+    weights: PathBuf,
+    config: Option<PathBuf>,
+}
+
+impl Found {
+    /// A run folder holds both files; a checkpoint stands two levels below its run folder; a weights file takes
+    /// the configuration beside or above it, if there is one.
+    fn at(path: &Path) -> Self {
+        let weights = if path.is_dir() {
+            path.join(WEIGHTS)
+        } else {
+            path.to_owned()
+        };
+        let folders = weights.ancestors().skip(1).take(3);
+        let config = folders
+            .map(|folder| folder.join(CONFIG))
+            .find(|config| config.is_file());
+        Self { weights, config }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_a_checkpoint_and_a_file_lead_to_weights_and_configuration() -> std::io::Result<()> {
+        let run = tempfile::tempdir()?;
+        let checkpoint = run.path().join("checkpoints").join("step-00000002");
+        std::fs::create_dir_all(&checkpoint)?;
+        let config = run.path().join(CONFIG);
+        std::fs::write(&config, "")?;
+        for path in [run.path(), &checkpoint] {
+            let expected = Found {
+                weights: path.join(WEIGHTS),
+                config: Some(config.clone()),
+            };
+            assert_eq!(Found::at(path), expected);
+            assert_eq!(Found::at(&path.join(WEIGHTS)), expected);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_missing_score_says_what_it_would_take() {
+        let score = Score {
+            weights: PathBuf::from("a"),
+            backend: "flex".to_owned(),
+            protocol: None,
+            knn_top1: None,
+            knn_top5: None,
+            feature_std: Some(0.02),
+        };
+        assert_eq!(
+            text(&score),
+            "no kNN score: the data have no labels or no validation images\nfeature std 0.0200"
+        );
+    }
+}

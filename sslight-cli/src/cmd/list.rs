@@ -1,0 +1,125 @@
+//! `sslight list`.
+
+use serde::Serialize;
+use sslight_core::config::{Backbone, Method, configs};
+use sslight_models::BackboneKind;
+
+use crate::args::{ListArgs, Listing};
+use crate::backend::engine_states;
+use crate::exit::{CliError, Outcome};
+use crate::ui;
+
+/// A line of a list.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    /// Whether it can be used now.
+    ready: bool,
+    /// The state in words.
+    state: String,
+    /// What it is.
+    detail: String,
+}
+
+/// Prints what there is, with its honest state.
+pub fn run(args: &ListArgs) -> Result<Outcome, CliError> {
+    let rows = match args.what {
+        Listing::Methods => methods(),
+        Listing::Backbones => backbones(),
+        Listing::Configs => configurations(),
+        Listing::Backends => backends(),
+    };
+    if args.json {
+        let text = serde_json::to_string_pretty(&rows)
+            .map_err(|error| CliError::Usage(format!("list: {error}")))?;
+        ui::say(&text);
+    } else {
+        ui::say(&table(&rows));
+    }
+    Ok(Outcome::Done)
+}
+
+fn table(rows: &[Row]) -> String {
+    let name = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    let state = rows.iter().map(|row| row.state.len()).max().unwrap_or(0);
+    let lines = rows
+        .iter()
+        .map(|row| format!("{:name$}  {:state$}  {}", row.name, row.state, row.detail));
+    lines
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect()
+}
+
+fn state(ready: bool) -> String {
+    if ready {
+        "ready"
+    } else {
+        "not yet in this build"
+    }
+    .to_owned()
+}
+
+fn methods() -> Vec<Row> {
+    let all = Method::all().iter().map(|method| {
+        let detail = match method {
+            Method::Dino => "self-distillation with a momentum teacher",
+            Method::Swav => "swapped prediction of cluster codes",
+            Method::Moco => "contrast against a queue of momentum keys",
+            Method::Supervised => "cross-entropy on labels, the control",
+        };
+        let ready = method.is_available();
+        Row {
+            name: method.word(),
+            ready,
+            state: state(ready),
+            detail: detail.to_owned(),
+        }
+    });
+    all.collect()
+}
+
+fn backbones() -> Vec<Row> {
+    let all = Backbone::all().iter().map(|backbone| {
+        let kind = BackboneKind::from(*backbone);
+        let ready = kind.is_available();
+        let detail = format!(
+            "{} parameters, {} features",
+            ui::grouped(kind.parameters()),
+            kind.features_dim()
+        );
+        Row {
+            name: backbone.word(),
+            ready,
+            state: state(ready),
+            detail,
+        }
+    });
+    all.collect()
+}
+
+fn configurations() -> Vec<Row> {
+    let all = configs().iter().map(|config| Row {
+        name: config.name,
+        ready: true,
+        state: state(true),
+        detail: config.summary().to_owned(),
+    });
+    all.collect()
+}
+
+fn backends() -> Vec<Row> {
+    let all = engine_states().into_iter().map(|engine| {
+        let state = match (engine.built, engine.usable) {
+            (true, true) => "ready",
+            (true, false) => "built, but not usable here",
+            (false, _) => "not in this build",
+        };
+        Row {
+            name: engine.name,
+            ready: engine.usable,
+            state: state.to_owned(),
+            detail: engine.detail,
+        }
+    });
+    all.collect()
+}

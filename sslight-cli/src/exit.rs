@@ -1,0 +1,91 @@
+//! How the program ends: errors of every kind, and the exit codes that scripts rely on.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use sslight_core::config::ConfigError;
+use sslight_core::run::RunError;
+use sslight_data::DataError;
+use sslight_selftest::SelftestError;
+
+use crate::ui;
+
+/// How a verb that ran to its end went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything is done (exit code 0).
+    Done,
+    /// Checks were made and some failed (exit code 1).
+    ChecksFailed,
+    /// Stopped on request, after a clean checkpoint (exit code 130).
+    Interrupted,
+}
+
+/// Why a verb did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The command line makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// Help or the version was asked for, or the parser of flags has a complaint of its own.
+    #[error(transparent)]
+    Clap(#[from] clap::Error),
+    /// The configuration is not valid.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file that was named cannot be read.
+    #[error("{}: cannot be read ({source}); {advice}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        advice: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A run ended before its end.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The fixture folder cannot be used.
+    #[error(transparent)]
+    Selftest(#[from] SelftestError),
+}
+
+impl CliError {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Config(ConfigError::Invalid(_) | ConfigError::Word { .. }) => 2,
+            Self::Config(ConfigError::Syntax { .. } | ConfigError::Internal(_)) => 2,
+            Self::Clap(error) => u8::try_from(error.exit_code()).unwrap_or(2),
+            Self::Run(error) if error.is_self_stop() => 4,
+            Self::Run(error) if error.is_usage() => 2,
+            Self::Run(_)
+            | Self::Config(ConfigError::Read { .. })
+            | Self::Data(_)
+            | Self::Selftest(_)
+            | Self::Read { .. } => 3,
+        }
+    }
+}
+
+/// Tells the user what went wrong, if anything, and gives the exit code.
+pub fn report(outcome: Result<Outcome, CliError>) -> ExitCode {
+    match outcome {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::ChecksFailed) => ExitCode::from(1),
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Err(error) => {
+            match &error {
+                CliError::Clap(error) => {
+                    // Help goes to standard output and complaints to standard error; neither can be mended here.
+                    let _ = error.print();
+                }
+                error => ui::error(&error.to_string()),
+            }
+            ExitCode::from(error.code())
+        }
+    }
+}

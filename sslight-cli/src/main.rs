@@ -1,0 +1,24 @@
+//! `sslight`: self-supervised pre-training of small networks, from the command line.
+//!
+//! This crate parses words, picks the engine and calls `sslight-core`; it contains no science.
+
+mod args;
+mod backend;
+mod cmd;
+mod exit;
+mod ui;
+
+use std::process::ExitCode;
+
+use args::Verb;
+
+fn main() -> ExitCode {
+    let outcome = args::parse(std::env::args_os()).and_then(|verb| match verb {
+        Verb::Pretrain(args) => cmd::pretrain::run(&args),
+        Verb::Knn(args) => cmd::knn::run(&args),
+        Verb::Selftest(args) => cmd::selftest::run(&args),
+        Verb::List(args) => cmd::list::run(&args),
+        Verb::Doctor(args) => cmd::doctor::run(&args),
+    });
+    exit::report(outcome)
+}

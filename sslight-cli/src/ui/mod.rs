@@ -1,0 +1,45 @@
+//! Everything that is printed: results, notices and the progress of a run.
+//!
+//! Results and plain progress lines go to standard output; the bar, warnings and errors to standard error.
+
+mod progress;
+mod text;
+
+use std::io::{IsTerminal, Write};
+
+pub use progress::Progress;
+pub use text::grouped;
+
+/// Prints a result. A reader that went away is no error of ours.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
+}
+
+/// Prints what is probably not meant.
+pub fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{} {text}", marked("warning:", YELLOW));
+}
+
+/// Prints what went wrong, a line each.
+pub fn error(text: &str) {
+    for line in text.lines() {
+        let _ = writeln!(std::io::stderr(), "{} {line}", marked("error:", RED));
+    }
+}
+
+const RED: &str = "\x1b[31m";
+const YELLOW: &str = "\x1b[33m";
+
+fn marked(word: &str, colour: &str) -> String {
+    if colours() {
+        format!("{colour}{word}\x1b[0m")
+    } else {
+        word.to_owned()
+    }
+}
+
+/// Colours are for terminals, unless the user says no (<https://no-color.org>).
+fn colours() -> bool {
+    std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

@@ -1,0 +1,130 @@
+//! A run on the terminal: a bar, lines, or nothing but warnings.
+
+use std::io::IsTerminal;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sslight_core::observe::{Level, Observer, RunEvent, StartInfo, StepReport};
+
+use super::text::{epoch_text, left_text, start_lines, step_text, summary_text, time_left};
+use super::{colours, say, warn};
+
+/// Shows a run: a bar on a terminal, lines elsewhere, warnings only when quiet.
+pub struct Progress {
+    style: Style,
+    epochs: usize,
+    first_step: usize,
+    started: Instant,
+}
+
+enum Style {
+    Quiet,
+    Lines,
+    Bar(ProgressBar),
+}
+
+impl Progress {
+    /// A display that suits where the output goes.
+    pub fn new(quiet: bool) -> Self {
+        let style = if quiet {
+            Style::Quiet
+        } else if std::io::stderr().is_terminal() {
+            Style::Bar(bar())
+        } else {
+            Style::Lines
+        };
+        Self {
+            style,
+            epochs: 0,
+            first_step: 0,
+            started: Instant::now(),
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.style {
+            Style::Quiet => {}
+            Style::Lines => say(text),
+            Style::Bar(bar) => bar.suspend(|| say(text)),
+        }
+    }
+
+    fn start(&mut self, start: &StartInfo) {
+        self.epochs = start.epochs;
+        self.first_step = start.first_step;
+        self.started = Instant::now();
+        for line in start_lines(start) {
+            self.line(&line);
+        }
+        if let Style::Bar(bar) = &self.style {
+            bar.set_length(start.total_steps as u64);
+            bar.set_position(start.first_step as u64);
+            bar.reset_eta();
+        }
+    }
+
+    fn step(&self, report: &StepReport) {
+        let text = step_text(report, self.epochs);
+        match &self.style {
+            Style::Quiet => {}
+            Style::Lines => {
+                let done = report.step + 1;
+                let left = time_left(
+                    self.started.elapsed(),
+                    done - self.first_step.min(done),
+                    done,
+                    report.total_steps,
+                );
+                say(&format!(
+                    "step {}/{}  {text}{}",
+                    done,
+                    report.total_steps,
+                    left_text(left)
+                ));
+            }
+            Style::Bar(bar) => {
+                bar.set_position(report.step as u64 + 1);
+                bar.set_message(text);
+            }
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn on_event(&mut self, event: &RunEvent) {
+        match event {
+            RunEvent::Start(start) => self.start(start),
+            RunEvent::Step(report) => self.step(report),
+            RunEvent::Epoch(report) => self.line(&epoch_text(report, self.epochs)),
+            RunEvent::Event(event) => self.line(&format!(
+                "step {}: {}",
+                event.step,
+                event.name.replace('_', " ")
+            )),
+            RunEvent::Notice(notice) => match (notice.level, &self.style) {
+                (Level::Info, _) => self.line(&notice.text),
+                (Level::Warning, Style::Bar(bar)) => bar.suspend(|| warn(&notice.text)),
+                (Level::Warning, _) => warn(&notice.text),
+            },
+            RunEvent::Finished(summary) => {
+                if let Style::Bar(bar) = &self.style {
+                    bar.finish_and_clear();
+                }
+                self.line(&summary_text(summary));
+            }
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+    let template = if colours() {
+        "{bar:24.cyan} step {pos}/{len}  {msg}  ETA {eta}"
+    } else {
+        "{bar:24} step {pos}/{len}  {msg}  ETA {eta}"
+    };
+    // The template is a constant; were it refused, the plain default bar still shows the steps.
+    bar.with_style(
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    )
+}

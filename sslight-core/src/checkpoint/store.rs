@@ -1,0 +1,367 @@
+//! The folder of a run's checkpoints.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use thiserror::Error;
+
+use super::manifest::{FORMAT, FileEntry, MANIFEST_FILE, Manifest};
+use super::parts::Part;
+use crate::fsio::{FileError, WithPath, replace, sync_folder_of, write_synced};
+
+const LATEST_FILE: &str = "latest";
+
+/// Why a checkpoint was not written or cannot be used.
+#[derive(Debug, Error)]
+pub enum CheckpointError {
+    /// A file operation failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A part could not be turned into bytes.
+    #[error("checkpoint of step {step}: {file} could not be written: {reason}")]
+    Part {
+        /// The step.
+        step: usize,
+        /// The part's file.
+        file: &'static str,
+        /// What burn said.
+        reason: String,
+    },
+    /// The manifest or a file does not hold what it should.
+    #[error("checkpoint {}: {reason}", folder.display())]
+    Damaged {
+        /// The checkpoint's folder.
+        folder: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// A complete checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Optimizer steps taken.
+    pub step: usize,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+/// Writes and reads the checkpoints under one folder.
+#[derive(Debug)]
+pub struct CheckpointStore {
+    root: PathBuf,
+    keep_last: usize,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pending: Option<Pending>,
+    error: Option<CheckpointError>,
+}
+
+/// A checkpoint that is being collected.
+#[derive(Debug)]
+struct Pending {
+    step: usize,
+    files: Vec<FileEntry>,
+    missing: BTreeSet<Part>,
+}
+
+impl CheckpointStore {
+    /// The checkpoints under `root`, of which the `keep_last` newest are kept (at least one).
+    pub fn new(root: impl Into<PathBuf>, keep_last: usize) -> Self {
+        Self {
+            root: root.into(),
+            keep_last: keep_last.max(1),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// The folder of all checkpoints.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of a step's checkpoint.
+    pub fn folder(&self, step: usize) -> PathBuf {
+        self.root.join(format!("step-{step:08}"))
+    }
+
+    fn temporary(&self, step: usize) -> PathBuf {
+        self.root.join(format!(".step-{step:08}.tmp"))
+    }
+
+    /// Begins the checkpoint of `step` with files of its own; it is published when all [`Part`]s have been
+    /// added. Waits for a checkpoint that is still being written.
+    ///
+    /// # Errors
+    /// If a file cannot be written; nothing is left behind then.
+    pub fn begin(&self, step: usize, files: &[(&str, Vec<u8>)]) -> Result<(), CheckpointError> {
+        self.wait()?;
+        let folder = self.temporary(step);
+        let collect = || {
+            remove_folder(&folder)?;
+            fs::create_dir_all(&folder).on(&folder, "create")?;
+            files
+                .iter()
+                .map(|(name, content)| {
+                    write_synced(&folder.join(name), content)?;
+                    Ok(FileEntry::of(name, content))
+                })
+                .collect::<Result<Vec<_>, FileError>>()
+        };
+        match collect() {
+            Ok(files) => {
+                self.lock().pending = Some(Pending {
+                    step,
+                    files,
+                    missing: Part::ALL.into(),
+                });
+                Ok(())
+            }
+            Err(error) => {
+                let _ = fs::remove_dir_all(&folder);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Adds a part; the last one publishes the checkpoint. Failures are kept for [`wait`](Self::wait).
+    pub(super) fn add_part(&self, step: usize, part: Part, content: &[u8]) {
+        if !self.is_collecting(step) {
+            // Another part failed, and the checkpoint was given up.
+            return;
+        }
+        let path = self.temporary(step).join(part.file());
+        if let Err(error) = write_synced(&path, content) {
+            self.abandon(step, error.into());
+            return;
+        }
+        let complete = {
+            let mut state = self.lock();
+            match &mut state.pending {
+                Some(pending) if pending.step == step => {
+                    pending.files.push(FileEntry::of(part.file(), content));
+                    pending.missing.remove(&part);
+                    pending.missing.is_empty().then(|| pending.files.clone())
+                }
+                _ => None,
+            }
+        };
+        if let Some(files) = complete {
+            match self.publish(step, files) {
+                Ok(()) => self.settle(None),
+                Err(error) => self.abandon(step, error),
+            }
+        }
+    }
+
+    fn is_collecting(&self, step: usize) -> bool {
+        let state = self.lock();
+        state.pending.as_ref().is_some_and(|pending| pending.step == step)
+    }
+
+    pub(super) fn fail_part(&self, step: usize, part: Part, reason: &str) {
+        let error = CheckpointError::Part {
+            step,
+            file: part.file(),
+            reason: reason.to_string(),
+        };
+        self.abandon(step, error);
+    }
+
+    fn publish(&self, step: usize, mut files: Vec<FileEntry>) -> Result<(), CheckpointError> {
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        let manifest = Manifest {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_string(),
+            step,
+            files,
+        };
+        let temporary = self.temporary(step);
+        let text = serde_json::to_string_pretty(&manifest).map_err(|error| {
+            CheckpointError::Damaged {
+                folder: temporary.clone(),
+                reason: format!("no manifest: {error}"),
+            }
+        })?;
+        let manifest_path = temporary.join(MANIFEST_FILE);
+        write_synced(&manifest_path, text.as_bytes())?;
+        sync_folder_of(&manifest_path)?;
+        let folder = self.folder(step);
+        // A folder of this step is left from a run that was cut back to an earlier checkpoint.
+        remove_folder(&folder)?;
+        fs::rename(&temporary, &folder).on(&folder, "put in place")?;
+        sync_folder_of(&folder)?;
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        replace(&self.root.join(LATEST_FILE), format!("{name}\n").as_bytes())?;
+        for step in self.steps()?.into_iter().rev().skip(self.keep_last) {
+            remove_folder(&self.folder(step))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no checkpoint is being written.
+    ///
+    /// # Errors
+    /// The failure of the last one, once; its files have been removed.
+    pub fn wait(&self) -> Result<(), CheckpointError> {
+        let mut state = self.lock();
+        while state.pending.is_some() {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.error.take().map_or(Ok(()), Err)
+    }
+
+    /// The failure of a checkpoint that was being written, if there is one by now.
+    pub fn take_error(&self) -> Option<CheckpointError> {
+        self.lock().error.take()
+    }
+
+    fn abandon(&self, step: usize, error: CheckpointError) {
+        // What counts is the first error; the folder is a temporary one either way.
+        let _ = fs::remove_dir_all(self.temporary(step));
+        self.settle(Some(error));
+    }
+
+    fn settle(&self, error: Option<CheckpointError>) {
+        let mut state = self.lock();
+        state.pending = None;
+        if state.error.is_none() {
+            state.error = error;
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Steps that have a folder, rising.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    pub fn steps(&self) -> Result<Vec<usize>, CheckpointError> {
+        if !self.root.exists() {
+            return Ok(Vec::new());
+        }
+        let mut steps = Vec::new();
+        for entry in fs::read_dir(&self.root).on(&self.root, "list")? {
+            let name = entry.on(&self.root, "list")?.file_name();
+            let step = name.to_str().and_then(|name| name.strip_prefix("step-"));
+            steps.extend(step.and_then(|digits| digits.parse::<usize>().ok()));
+        }
+        steps.sort_unstable();
+        Ok(steps)
+    }
+
+    /// The newest checkpoint whose files are all there and unchanged, and what is wrong with newer ones.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    pub fn newest(&self) -> Result<(Option<Found>, Vec<CheckpointError>), CheckpointError> {
+        let mut damaged = Vec::new();
+        for step in self.steps()?.into_iter().rev() {
+            match self.verify(step) {
+                Ok(found) => return Ok((Some(found), damaged)),
+                Err(error) => damaged.push(error),
+            }
+        }
+        Ok((None, damaged))
+    }
+
+    /// Checks every file of a checkpoint against its manifest.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Damaged`] with the first file that differs.
+    pub fn verify(&self, step: usize) -> Result<Found, CheckpointError> {
+        let folder = self.folder(step);
+        let damaged = |reason: String| CheckpointError::Damaged {
+            folder: folder.clone(),
+            reason,
+        };
+        let path = folder.join(MANIFEST_FILE);
+        let text = fs::read_to_string(&path).on(&path, "read")?;
+        let manifest: Manifest = serde_json::from_str(&text)
+            .map_err(|error| damaged(format!("{MANIFEST_FILE} is not readable: {error}")))?;
+        if manifest.format != FORMAT {
+            return Err(damaged(format!(
+                "it has format {}, this version reads format {FORMAT}",
+                manifest.format
+            )));
+        }
+        if manifest.step != step {
+            return Err(damaged(format!("its manifest is of step {}", manifest.step)));
+        }
+        for entry in &manifest.files {
+            let path = folder.join(&entry.name);
+            let content = fs::read(&path).on(&path, "read")?;
+            let found = FileEntry::of(&entry.name, &content);
+            if found != *entry {
+                return Err(damaged(format!(
+                    "{} is not the file that was written ({} bytes, expected {})",
+                    entry.name, found.bytes, entry.bytes
+                )));
+            }
+        }
+        Ok(Found { step, folder })
+    }
+
+    pub(super) fn read_part(&self, step: usize, part: Part) -> Result<Vec<u8>, CheckpointError> {
+        Ok(self.read_file(step, part.file())?)
+    }
+
+    /// The content of a file of a checkpoint.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn read_file(&self, step: usize, name: &str) -> Result<Vec<u8>, FileError> {
+        let path = self.folder(step).join(name);
+        fs::read(&path).on(&path, "read")
+    }
+
+    /// Removes what an interrupted process left behind, and the checkpoints after `step`.
+    ///
+    /// # Errors
+    /// If a folder cannot be removed.
+    pub fn clean_up(&self, step: usize) -> Result<(), CheckpointError> {
+        if !self.root.exists() {
+            return Ok(());
+        }
+        for entry in fs::read_dir(&self.root).on(&self.root, "list")? {
+            let entry = entry.on(&self.root, "list")?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(".step-") || name.starts_with(".latest.tmp") {
+                let path = entry.path();
+                if path.is_dir() {
+                    remove_folder(&path)?;
+                } else {
+                    fs::remove_file(&path).on(&path, "remove")?;
+                }
+            }
+        }
+        for newer in self.steps()?.into_iter().filter(|newer| *newer > step) {
+            remove_folder(&self.folder(newer))?;
+        }
+        Ok(())
+    }
+}
+
+fn remove_folder(folder: &Path) -> Result<(), FileError> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        result => result.on(folder, "remove"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

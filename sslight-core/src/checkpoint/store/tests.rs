@@ -1,0 +1,83 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn save(store: &CheckpointStore, step: usize) {
+    store.begin(step, &[("run.json", b"{}".to_vec())]).unwrap();
+    for part in Part::ALL {
+        store.add_part(step, part, format!("{step} {}", part.file()).as_bytes());
+    }
+    store.wait().unwrap();
+}
+
+#[test]
+fn a_checkpoint_appears_with_its_last_part_and_not_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::new(folder.path(), 2);
+    store.begin(5, &[]).unwrap();
+    store.add_part(5, Part::Model, b"m");
+    store.add_part(5, Part::Optimizer, b"o");
+    assert_eq!(store.steps().unwrap(), Vec::<usize>::new());
+    store.add_part(5, Part::Scheduler, b"s");
+    assert_eq!(store.newest().unwrap().0.unwrap().step, 5);
+    let latest = fs::read_to_string(folder.path().join(LATEST_FILE)).unwrap();
+    assert_eq!(latest, "step-00000005\n");
+}
+
+#[test]
+fn only_the_newest_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::new(folder.path(), 2);
+    for step in [1, 2, 3] {
+        save(&store, step);
+    }
+    assert_eq!(store.steps().unwrap(), [2, 3]);
+}
+
+#[test]
+fn a_damaged_newest_checkpoint_gives_way_to_the_one_before_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::new(folder.path(), 3);
+    for step in [1, 2, 3] {
+        save(&store, step);
+    }
+    fs::write(store.folder(3).join("model.mpk"), b"3 model.mpX").unwrap();
+    fs::remove_file(store.folder(2).join(MANIFEST_FILE)).unwrap();
+    let (found, damaged) = store.newest().unwrap();
+    assert_eq!(found.unwrap().step, 1);
+    let messages: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    assert!(
+        messages[0].contains("model.mpk is not the file that was written"),
+        "{messages:?}"
+    );
+    assert!(messages[1].contains("manifest.json"), "{messages:?}");
+}
+
+#[test]
+fn a_part_that_cannot_be_written_leaves_nothing_and_its_error_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::new(folder.path(), 2);
+    save(&store, 1);
+    store.begin(2, &[]).unwrap();
+    store.add_part(2, Part::Model, b"m");
+    store.fail_part(2, Part::Optimizer, "no space");
+    store.add_part(2, Part::Scheduler, b"s");
+    let message = store.wait().unwrap_err().to_string();
+    assert!(message.contains("optimizer.mpk could not be written: no space"), "{message}");
+    assert!(store.wait().is_ok());
+    assert_eq!(store.newest().unwrap().0.unwrap().step, 1);
+    assert!(!store.temporary(2).exists());
+}
+
+#[test]
+fn clean_up_removes_half_written_and_later_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::new(folder.path(), 5);
+    for step in [1, 2] {
+        save(&store, step);
+    }
+    fs::create_dir_all(store.temporary(9)).unwrap();
+    store.clean_up(1).unwrap();
+    assert_eq!(store.steps().unwrap(), [1]);
+    assert!(!store.temporary(9).exists());
+}

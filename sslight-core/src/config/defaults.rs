@@ -1,0 +1,189 @@
+//! The lowest layers: the published settings of each method and family of backbones, and the recipes.
+//!
+//! Values are those of the paper's released code, with its configuration files for DINO on convolutional
+//! networks, DINO on vision transformers, SwAV and MoCo. Combinations that were not published (SwAV or MoCo on
+//! vision transformers, supervised) take the views of the method and the optimizer of the family.
+
+use toml::Value;
+
+use super::{
+    Backbone, BackendChoice, Checkpoint, Crop, Dino, Eval, Family, Health, Jitter, KnnProtocol,
+    Loss, Method, Model, OnCollapse, Optim, OptimizerKind, Recipe, Resume, RunConfig, ScheduleKind,
+    Views,
+};
+
+/// The side of global views for which the recipes' local sizes are published.
+const PUBLISHED_GLOBAL_SIZE: usize = 224;
+
+/// The published setting of a method on a backbone, with the `baseline` recipe's views.
+pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
+    RunConfig {
+        data: String::new(),
+        val_data: None,
+        out: None,
+        method,
+        recipe: Recipe::Sslight,
+        backbone,
+        backend: BackendChoice::Auto,
+        epochs: 200,
+        max_steps: None,
+        batch_size: match backbone {
+            // The paper's batch for its two largest networks: 8 devices of 80 images.
+            Backbone::Resnet50 | Backbone::VitSmall16 => 640,
+            _ => 1024,
+        },
+        seed: 0,
+        workers: None,
+        resume: Resume::Auto,
+        init: String::new(),
+        log_every: 20,
+        max_bad_images: 0.001,
+        model: Model { small_input: None },
+        views: views(method, backbone.family()),
+        loss: Loss {
+            alpha: None,
+            beta: None,
+        },
+        dino: dino(backbone.family()),
+        optim: optim(method, backbone.family()),
+        eval: Eval {
+            knn_every: 1,
+            knn_k: 20,
+            knn_temperature: 0.07,
+            knn_protocol: KnnProtocol::Bank,
+            resize: 256,
+            crop: 224,
+            bank_size: None,
+        },
+        checkpoint: Checkpoint {
+            every: 1,
+            keep_last: 2,
+        },
+        health: Health {
+            on_collapse: OnCollapse::Warn,
+        },
+    }
+}
+
+fn views(method: Method, family: Family) -> Views {
+    let swav = method == Method::Swav;
+    let strength = if swav { 2.0 } else { 1.0 };
+    Views {
+        global: Crop {
+            scale: [0.14, 1.0],
+            size: PUBLISHED_GLOBAL_SIZE,
+        },
+        local: Crop {
+            scale: [0.05, 0.14],
+            size: 96,
+        },
+        locals: match (method, family) {
+            (Method::Dino, Family::Vit) => 10,
+            _ => 6,
+        },
+        flip: 0.5,
+        jitter: Jitter {
+            probability: 0.8,
+            brightness: 0.4 * strength,
+            contrast: 0.4 * strength,
+            saturation: if swav { 0.8 } else { 0.2 },
+            hue: 0.1 * strength,
+        },
+        grayscale: 0.2,
+        blur: if swav { [0.5; 3] } else { [1.0, 0.1, 0.5] },
+        solarize: if swav { 0.0 } else { 0.2 },
+        mean: [0.485, 0.456, 0.406],
+        std: [0.229, 0.224, 0.225],
+    }
+}
+
+fn dino(family: Family) -> Dino {
+    let cnn = family == Family::Cnn;
+    Dino {
+        out_dim: if cnn { 4096 } else { 65536 },
+        hidden_dim: 2048,
+        bottleneck_dim: 256,
+        layers: 3,
+        use_bn: cnn,
+        norm_last_layer: cnn,
+        freeze_last_layer_epochs: 1,
+        student_temp: 0.1,
+        warmup_teacher_temp: 0.04,
+        teacher_temp: 0.07,
+        warmup_teacher_temp_epochs: if cnn { 50 } else { 30 },
+        center_momentum: 0.9,
+        ema_momentum: 0.996,
+        ema_momentum_end: 1.0,
+        global_only: false,
+    }
+}
+
+fn optim(method: Method, family: Family) -> Optim {
+    let lars = Optim {
+        kind: OptimizerKind::Lars,
+        base_lr: 0.48,
+        min_lr: 0.0048,
+        start_warmup_lr: 0.0,
+        warmup_epochs: 10.0,
+        weight_decay: 1e-6,
+        weight_decay_end: 1e-6,
+        momentum: 0.9,
+        lars_eta: 0.001,
+        lars_exclude_bias: true,
+        // The paper's text leaves depthwise convolutions out; the code behind its weights does not.
+        lars_exclude_depthwise: false,
+        wd_factor_bias: 0.0,
+        wd_factor_depthwise: 0.0,
+        clip_grad: 0.0,
+        schedule: ScheduleKind::Cosine,
+        milestones: vec![60, 80],
+        betas: [0.9, 0.999],
+        eps: 1e-8,
+    };
+    match (family, method) {
+        (Family::Vit, _) => Optim {
+            kind: OptimizerKind::Adamw,
+            base_lr: 5e-4,
+            min_lr: 1e-5,
+            weight_decay: 0.04,
+            weight_decay_end: 0.4,
+            ..lars
+        },
+        (Family::Cnn, Method::Swav) => Optim {
+            base_lr: 0.3,
+            start_warmup_lr: 0.075,
+            ..lars
+        },
+        (Family::Cnn, _) => lars,
+    }
+}
+
+/// What a recipe sets: crop scales, local size and loss weights, and nothing else.
+///
+/// Local sizes are published for global views of 224 pixels (96, and 128 with `sslight`); other global sizes
+/// keep the ratio, since it is the ratio that sets the pixel scales of the two kinds of view against each other.
+pub(super) fn recipe(
+    recipe: Recipe,
+    method: Method,
+    family: Family,
+    global_size: usize,
+) -> [(&'static str, Value); 5] {
+    let pair = |scale: [f64; 2]| Value::Array(scale.map(Value::Float).to_vec());
+    let word = || Value::String("auto".to_owned());
+    let (boundary, local_low, published_local, alpha, beta) = match (recipe, method, family) {
+        (Recipe::Sslight, _, _) => (0.3, 0.05, 128, Value::Float(0.4), Value::Float(0.6)),
+        (Recipe::Baseline, Method::Dino, Family::Vit) => (0.25, 0.05, 96, word(), word()),
+        (Recipe::Baseline, _, _) => (0.14, 0.05, 96, word(), word()),
+    };
+    let local_size = (global_size * published_local) as f64 / PUBLISHED_GLOBAL_SIZE as f64;
+    [
+        ("views.global.scale", pair([boundary, 1.0])),
+        ("views.local.scale", pair([local_low, boundary])),
+        (
+            "views.local.size",
+            Value::Integer(local_size.round().max(1.0) as i64),
+        ),
+        ("loss.alpha", alpha),
+        ("loss.beta", beta),
+    ]
+}

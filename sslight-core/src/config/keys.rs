@@ -1,0 +1,128 @@
+//! The registry of keys: name, type with its range, and one line of help.
+//!
+//! Checks, `--help`, `--dry-run` and the search for the nearest key all read this one table; a test holds it
+//! equal to the fields of [`super::RunConfig`].
+
+use super::kind::{Kind, Range};
+use super::{
+    Backbone, BackendChoice, KnnProtocol, Method, OnCollapse, OptimizerKind, Recipe, ScheduleKind,
+    nearest,
+};
+
+/// One key of a configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Dotted name.
+    pub name: &'static str,
+    /// Type and range.
+    pub kind: Kind,
+    /// What it means, in one line.
+    pub help: &'static str,
+}
+
+/// All keys, in the order in which they are shown.
+pub fn keys() -> &'static [Key] {
+    KEYS
+}
+
+/// The key of this dotted name.
+pub(super) fn key(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The valid keys nearest to a name that is none.
+pub(super) fn nearest_keys(name: &str) -> Vec<&'static str> {
+    nearest(name, KEYS.iter().map(|key| key.name))
+}
+
+const PROBABILITY: Kind = Kind::Number(Range::Unit);
+const COUNT: Kind = Kind::Integer(1);
+const FACTOR: Kind = Kind::Number(Range::NotNegative);
+const POSITIVE: Kind = Kind::Number(Range::Positive);
+
+macro_rules! keys {
+    ($($name:literal: $kind:expr, $help:literal;)+) => {
+        &[$(Key { name: $name, kind: $kind, help: $help }),+]
+    };
+}
+
+const KEYS: &[Key] = keys! {
+    "data": Kind::Text("path"), "training images: folder, IDX files, or `embedded`";
+    "val_data": Kind::Or("auto", &Kind::Text("path")), "validation images; auto looks beside the training images";
+    "out": Kind::Or("auto", &Kind::Text("path")), "run folder; auto names it after the run, below runs/";
+    "method": Kind::Word(Method::WORDS), "what is learned";
+    "recipe": Kind::Word(Recipe::WORDS), "crop scales, local size and loss weights";
+    "backbone": Kind::Word(Backbone::WORDS), "the network";
+    "backend": Kind::Word(BackendChoice::WORDS), "the engine; auto takes the best there is";
+    "epochs": COUNT, "length of the run and of its schedules";
+    "max_steps": Kind::Or("none", &COUNT), "stop early after this many steps";
+    "batch_size": COUNT, "images per step";
+    "seed": Kind::Integer(0), "seed of weights, data order and views";
+    "workers": Kind::Or("auto", &COUNT), "threads that prepare views; auto is one per core";
+    "resume": Kind::Text("auto|never|path"), "continue the run in `out`, start anew, or continue another";
+    "init": Kind::Text("path"), "weights to start from";
+    "log_every": COUNT, "steps between progress reports";
+    "max_bad_images": PROBABILITY, "largest share of undecodable images passed over";
+    "model.small_input": Kind::Or("auto", &Kind::Switch), "stem for small images; auto: global views of at most 64 px";
+    "views.global.scale": Kind::Scale, "share of the image's area in a global crop";
+    "views.global.size": COUNT, "side of a global view in pixels";
+    "views.local.scale": Kind::Scale, "share of the image's area in a local crop";
+    "views.local.size": COUNT, "side of a local view in pixels";
+    "views.locals": Kind::Integer(0), "number of local views";
+    "views.flip": PROBABILITY, "probability of a horizontal flip";
+    "views.jitter.probability": PROBABILITY, "probability of colour jitter";
+    "views.jitter.brightness": FACTOR, "brightness factor 1 - b to 1 + b";
+    "views.jitter.contrast": FACTOR, "contrast factor 1 - c to 1 + c";
+    "views.jitter.saturation": FACTOR, "saturation factor 1 - s to 1 + s";
+    "views.jitter.hue": Kind::Number(Range::HalfTurn), "hue shift -h to h, in turns";
+    "views.grayscale": PROBABILITY, "probability of grey";
+    "views.blur": Kind::Numbers(3, Range::Unit), "probability of blur: first global, second global, local";
+    "views.solarize": PROBABILITY, "probability of solarising the second global view";
+    "views.mean": Kind::Numbers(3, Range::Any), "channel means, pixels in 0..1";
+    "views.std": Kind::Numbers(3, Range::Positive), "channel standard deviations, pixels in 0..1";
+    "loss.alpha": Kind::Or("auto", &FACTOR), "weight of global-global pairs; auto weighs all pairs alike";
+    "loss.beta": Kind::Or("auto", &FACTOR), "weight of global-local pairs; auto is 1 - alpha";
+    "dino.out_dim": COUNT, "outputs of the head";
+    "dino.hidden_dim": COUNT, "width of the head's hidden layers";
+    "dino.bottleneck_dim": COUNT, "width of the normalised layer before the outputs";
+    "dino.layers": COUNT, "linear layers before the outputs";
+    "dino.use_bn": Kind::Switch, "batch normalisation in the head";
+    "dino.norm_last_layer": Kind::Switch, "rows of the last layer keep unit length";
+    "dino.freeze_last_layer_epochs": Kind::Integer(0), "first epochs without an update of the last layer";
+    "dino.student_temp": POSITIVE, "temperature of the student";
+    "dino.warmup_teacher_temp": POSITIVE, "temperature of the teacher in the first epoch";
+    "dino.teacher_temp": POSITIVE, "temperature of the teacher after its warm-up";
+    "dino.warmup_teacher_temp_epochs": Kind::Integer(0), "length of the temperature's warm-up in epochs";
+    "dino.center_momentum": PROBABILITY, "momentum of the centre";
+    "dino.ema_momentum": PROBABILITY, "momentum of the teacher at the first step";
+    "dino.ema_momentum_end": PROBABILITY, "momentum of the teacher at the last step";
+    "dino.global_only": Kind::Switch, "only global-global pairs enter the loss";
+    "optim.kind": Kind::Word(OptimizerKind::WORDS), "the optimizer";
+    "optim.base_lr": FACTOR, "learning rate per 256 images";
+    "optim.min_lr": FACTOR, "learning rate at the end";
+    "optim.start_warmup_lr": FACTOR, "learning rate at the first step";
+    "optim.warmup_epochs": FACTOR, "length of the warm-up in epochs, may be a fraction";
+    "optim.weight_decay": FACTOR, "weight decay at the first step";
+    "optim.weight_decay_end": FACTOR, "weight decay at the last step";
+    "optim.momentum": Kind::Number(Range::BelowOne), "momentum of LARS and SGD";
+    "optim.lars_eta": POSITIVE, "trust coefficient of LARS";
+    "optim.lars_exclude_bias": Kind::Switch, "no LARS adaptation of biases and normalisation";
+    "optim.lars_exclude_depthwise": Kind::Switch, "no LARS adaptation of depthwise convolutions";
+    "optim.wd_factor_bias": FACTOR, "factor on the weight decay of biases and normalisation";
+    "optim.wd_factor_depthwise": FACTOR, "factor on the weight decay of depthwise convolutions";
+    "optim.clip_grad": FACTOR, "largest norm of a parameter's gradient; 0 is off";
+    "optim.schedule": Kind::Word(ScheduleKind::WORDS), "learning rate after the warm-up";
+    "optim.milestones": Kind::Epochs, "epochs at which multistep divides the rate by 10";
+    "optim.betas": Kind::Numbers(2, Range::BelowOne), "moment decays of AdamW";
+    "optim.eps": POSITIVE, "AdamW's term against division by zero";
+    "eval.knn_every": Kind::Integer(0), "epochs between kNN evaluations; 0 only at the end";
+    "eval.knn_k": COUNT, "number of neighbours";
+    "eval.knn_temperature": POSITIVE, "temperature of the neighbours' weights";
+    "eval.knn_protocol": Kind::Word(KnnProtocol::WORDS), "neighbours among training or among validation images";
+    "eval.resize": COUNT, "shorter side after resizing, in pixels";
+    "eval.crop": COUNT, "side of the centre crop, in pixels";
+    "eval.bank_size": Kind::Or("all", &COUNT), "largest number of training images in the kNN bank";
+    "checkpoint.every": COUNT, "epochs between checkpoints";
+    "checkpoint.keep_last": COUNT, "newest checkpoints kept";
+    "health.on_collapse": Kind::Word(OnCollapse::WORDS), "what to do when features collapse";
+};

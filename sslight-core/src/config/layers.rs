@@ -1,0 +1,193 @@
+//! One layer of a configuration as it was written: dotted keys, raw values, origins.
+
+use std::path::Path;
+
+use toml::Value;
+use toml_edit::{Document, Item, TableLike};
+
+use super::keys::{key, keys};
+use super::{ConfigError, NamedConfig, Origin, RunConfig, configs, did_you_mean, named, nearest};
+
+/// A key with its value, as written.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub key: String,
+    pub value: Value,
+    pub origin: Origin,
+}
+
+/// What a word of the command line is.
+pub(super) enum Word<'a> {
+    /// `key=value`.
+    Override { key: &'a str, raw: &'a str },
+    /// The name of a built-in configuration.
+    Named(&'static NamedConfig),
+    /// The path of a file.
+    File(&'a Path),
+}
+
+/// Tells `key=value`, names and paths apart.
+pub(super) fn classify(word: &str) -> Result<Word<'_>, ConfigError> {
+    let is_key = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+    };
+    if let Some((key, raw)) = word.split_once('=').filter(|(key, _)| is_key(key)) {
+        return Ok(Word::Override { key, raw });
+    }
+    if let Some(config) = named::config(word) {
+        return Ok(Word::Named(config));
+    }
+    if word.ends_with(".toml") || Path::new(word).is_file() {
+        return Ok(Word::File(Path::new(word)));
+    }
+    let hint = if key(word).is_some() {
+        format!("; write {word}=VALUE")
+    } else if keys()
+        .iter()
+        .any(|key| key.name.starts_with(&format!("{word}.")))
+    {
+        format!("; {word} is a group of keys, write {word}.KEY=VALUE")
+    } else {
+        let names = nearest(word, configs().iter().map(|config| config.name));
+        did_you_mean(&names, "; see `sslight list configs`")
+    };
+    Err(ConfigError::Word {
+        word: word.to_owned(),
+        hint,
+    })
+}
+
+/// The entry of a `key=value` word.
+pub(super) fn override_entry(name: &str, raw: &str) -> Entry {
+    let value = key(name).map_or_else(|| Value::String(raw.to_owned()), |key| key.kind.parse(raw));
+    Entry {
+        key: name.to_owned(),
+        value,
+        origin: Origin::CommandLine,
+    }
+}
+
+/// The entries of a built-in configuration.
+pub(super) fn named_entries(config: &'static NamedConfig) -> Result<Vec<Entry>, ConfigError> {
+    parse(config.text, config.name, |_| Origin::Named(config.name))
+}
+
+/// The entries of a file.
+pub(super) fn file_entries(path: &Path) -> Result<Vec<Entry>, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    parse(&text, &path.display().to_string(), |line| Origin::File {
+        path: path.to_owned(),
+        line,
+    })
+}
+
+/// Every key of a typed configuration, dotted.
+pub(super) fn config_entries(config: &RunConfig) -> Result<Vec<(String, Value)>, ConfigError> {
+    fn flatten(prefix: &str, value: Value, entries: &mut Vec<(String, Value)>) {
+        match value {
+            Value::Table(table) => {
+                for (name, value) in table {
+                    flatten(&dotted(prefix, &name), value, entries);
+                }
+            }
+            value => entries.push((prefix.to_owned(), value)),
+        }
+    }
+    let value =
+        Value::try_from(config).map_err(|error| ConfigError::Internal(error.to_string()))?;
+    let mut entries = Vec::new();
+    flatten("", value, &mut entries);
+    Ok(entries)
+}
+
+fn parse(
+    text: &str,
+    place: &str,
+    origin: impl Fn(usize) -> Origin,
+) -> Result<Vec<Entry>, ConfigError> {
+    let line_of = |offset: usize| {
+        text.bytes()
+            .take(offset)
+            .filter(|byte| *byte == b'\n')
+            .count()
+            + 1
+    };
+    let document = Document::parse(text).map_err(|error| ConfigError::Syntax {
+        place: place.to_owned(),
+        line: error.span().map_or(1, |span| line_of(span.start)),
+        message: error
+            .message()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+    })?;
+    let mut entries = Vec::new();
+    walk("", document.as_table(), &mut |key, value, offset| {
+        entries.push(Entry {
+            key,
+            value,
+            origin: origin(line_of(offset)),
+        });
+    });
+    Ok(entries)
+}
+
+/// Calls `found` with the dotted key, value and byte offset of every leaf of a table. An empty table that is no
+/// group of keys counts as a leaf, so that it is refused by name.
+fn walk(prefix: &str, table: &dyn TableLike, found: &mut dyn FnMut(String, Value, usize)) {
+    for (name, item) in table.iter() {
+        let name_span = table
+            .key(name)
+            .and_then(toml_edit::Key::span)
+            .or_else(|| item.span());
+        let offset = name_span.map_or(0, |span| span.start);
+        let path = dotted(prefix, name);
+        match (item.as_table_like(), item) {
+            (Some(inner), _) if !inner.is_empty() || is_group(&path) => walk(&path, inner, found),
+            (Some(_), _) => found(path, Value::Table(toml::Table::new()), offset),
+            (None, Item::Value(value)) => found(path, plain(value), offset),
+            (None, _) => found(path, Value::Array(Vec::new()), offset),
+        }
+    }
+}
+
+fn is_group(path: &str) -> bool {
+    keys().iter().any(|key| {
+        key.name
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+fn dotted(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{prefix}.{name}")
+    }
+}
+
+fn plain(value: &toml_edit::Value) -> Value {
+    match value {
+        toml_edit::Value::String(text) => Value::String(text.value().clone()),
+        toml_edit::Value::Integer(integer) => Value::Integer(*integer.value()),
+        toml_edit::Value::Float(float) => Value::Float(*float.value()),
+        toml_edit::Value::Boolean(switch) => Value::Boolean(*switch.value()),
+        // No key takes a date; as text it is refused with what was written.
+        toml_edit::Value::Datetime(date) => Value::String(date.value().to_string()),
+        toml_edit::Value::Array(list) => Value::Array(list.iter().map(plain).collect()),
+        toml_edit::Value::InlineTable(table) => Value::Table(
+            table
+                .iter()
+                .map(|(name, value)| (name.to_owned(), plain(value)))
+                .collect(),
+        ),
+    }
+}

@@ -1,0 +1,145 @@
+//! What a run is told: typed keys, their defaults, and where each value came from.
+//!
+//! ```text
+//! defaults of the paper < recipe < named configuration or file < command line  ->  ResolvedConfig
+//! ```
+//!
+//! [`keys`] is the registry of keys (type, range, one line of help), [`resolve`] turns the words of a command
+//! line into a [`ResolvedConfig`] or into every problem found at once, and [`configs`] holds the files that
+//! are built in. Derived values (peak learning rate, steps, loss weights) are methods of [`RunConfig`] and
+//! never written back.
+
+mod checks;
+mod choices;
+mod defaults;
+mod derived;
+mod error;
+mod handover;
+mod keys;
+mod kind;
+mod layers;
+mod named;
+mod nearest;
+mod provenance;
+mod resolve;
+mod sections;
+mod show;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use choices::{
+    Backbone, BackendChoice, Family, KnnProtocol, Method, OnCollapse, OptimizerKind, Recipe,
+    ScheduleKind,
+};
+pub use defaults::paper_defaults;
+pub use error::{ConfigError, Problem, Problems, UnknownWord};
+pub use keys::{Key, keys};
+pub use kind::{Kind, Range};
+pub use named::{NamedConfig, configs};
+pub use nearest::{did_you_mean, nearest};
+pub use provenance::{Origin, Provenance};
+pub use resolve::{ResolvedConfig, resolve};
+pub use sections::{Checkpoint, Crop, Dino, Eval, Health, Jitter, Loss, Model, Optim, Views};
+pub use show::{Difference, FREE_TO_CHANGE};
+
+/// The complete configuration of a pre-training run; every field is a key of the same name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// Training images: a path whose kind is detected, or `embedded`; empty when not given.
+    pub data: String,
+    /// Validation images; `None` (auto) looks for them beside the training images.
+    #[serde(with = "words::auto")]
+    pub val_data: Option<String>,
+    /// The run folder; `None` (auto) is named after the run, see [`RunConfig::out_dir`].
+    #[serde(with = "words::auto")]
+    pub out: Option<String>,
+    /// What is learned.
+    pub method: Method,
+    /// How views are drawn and weighted.
+    pub recipe: Recipe,
+    /// The network.
+    pub backbone: Backbone,
+    /// The engine.
+    pub backend: BackendChoice,
+    /// Length of the run, and of its schedules, in epochs.
+    pub epochs: usize,
+    /// Stop after this many optimizer steps, with the schedules of the whole run; `None` does not stop early.
+    #[serde(with = "words::none")]
+    pub max_steps: Option<usize>,
+    /// Images per optimizer step.
+    pub batch_size: usize,
+    /// Seed of initial weights, data order and views.
+    pub seed: u64,
+    /// Threads that prepare views; `None` (auto) is one per core.
+    #[serde(with = "words::auto")]
+    pub workers: Option<usize>,
+    /// Whether an earlier run is continued.
+    pub resume: Resume,
+    /// Weights to start from; empty starts from random weights.
+    pub init: String,
+    /// Steps between progress reports.
+    pub log_every: usize,
+    /// Largest share of undecodable images that a run passes over.
+    pub max_bad_images: f64,
+    /// Choices inside the backbone.
+    pub model: Model,
+    /// How views are drawn.
+    pub views: Views,
+    /// How pairs of views are weighted.
+    pub loss: Loss,
+    /// DINO's own keys.
+    pub dino: Dino,
+    /// Optimizer and schedules.
+    pub optim: Optim,
+    /// Evaluation during the run.
+    pub eval: Eval,
+    /// Checkpoints.
+    pub checkpoint: Checkpoint,
+    /// Watch over the run.
+    pub health: Health,
+}
+
+/// Whether a run continues an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Resume {
+    /// Continue the run that the run folder holds, if it holds one.
+    Auto,
+    /// Start anew; a run folder that holds a run is refused.
+    Never,
+    /// Continue from this run folder or checkpoint folder.
+    Path(PathBuf),
+}
+
+impl From<String> for Resume {
+    fn from(word: String) -> Self {
+        match word.as_str() {
+            "auto" => Self::Auto,
+            "never" => Self::Never,
+            _ => Self::Path(word.into()),
+        }
+    }
+}
+
+impl From<Resume> for String {
+    fn from(resume: Resume) -> Self {
+        resume.to_string()
+    }
+}
+
+impl fmt::Display for Resume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Never => f.write_str("never"),
+            Self::Path(path) => write!(f, "{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What is refused, with the literal text that the user reads.
+
+use super::{file, message, resolved};
+
+#[test]
+fn an_unknown_key_names_the_nearest_keys_and_where_it_stands() {
+    let (_folder, path) = file("epochs = 3\n\n[optim]\nweigth_decay = 0.1\n");
+    assert_eq!(
+        message(&[&path]),
+        format!("{path}:4: unknown key optim.weigth_decay; did you mean optim.weight_decay?")
+    );
+    assert_eq!(
+        message(&["epoch=3"]),
+        "command line: unknown key epoch; did you mean epochs?"
+    );
+    assert_eq!(
+        message(&["teacher_temp=0.1"]),
+        "command line: unknown key teacher_temp; did you mean dino.teacher_temp?"
+    );
+    assert_eq!(
+        message(&["zzzzzzzzzzzz=1"]),
+        "command line: unknown key zzzzzzzzzzzz; `sslight pretrain --help` lists all keys"
+    );
+}
+
+#[test]
+fn a_group_is_no_key_and_names_its_keys() {
+    assert_eq!(
+        message(&["checkpoint=3"]),
+        "command line: unknown key checkpoint; did you mean checkpoint.every or checkpoint.keep_last?"
+    );
+}
+
+#[test]
+fn a_wrong_type_names_the_key_the_type_and_where_it_stands() {
+    assert_eq!(
+        message(&["epochs=ten"]),
+        "command line: epochs must be an integer, got \"ten\" (text)"
+    );
+    assert_eq!(
+        message(&["epochs=1.5"]),
+        "command line: epochs must be an integer, got 1.5 (a number)"
+    );
+    assert_eq!(
+        message(&["max_steps=soon"]),
+        "command line: max_steps must be \"none\" or an integer, got \"soon\" (text)"
+    );
+    assert_eq!(
+        message(&["views.blur=[1, 0]"]),
+        "command line: views.blur must be a list of 3 numbers, got [1, 0] (a list)"
+    );
+    assert_eq!(
+        message(&["dino.use_bn=1"]),
+        "command line: dino.use_bn must be true or false, got 1 (an integer)"
+    );
+    let (_folder, path) = file("data = 3\n");
+    assert_eq!(
+        message(&[&path]),
+        format!("{path}:1: data must be text (path), got 3 (an integer)")
+    );
+}
+
+#[test]
+fn an_unknown_word_names_the_vocabulary_and_the_nearest() {
+    assert_eq!(
+        message(&["method=dyno"]),
+        "command line: method has no value \"dyno\", only dino, swav, moco, supervised; did you mean dino?"
+    );
+    assert_eq!(
+        message(&["backbone=resnet-18"]),
+        "command line: backbone has no value \"resnet-18\", only mobilenet_v2, resnet18, resnet34, resnet50, \
+         vit_tiny_16, vit_tiny_32, vit_small_16; did you mean resnet18?"
+    );
+}
+
+#[test]
+fn values_that_no_run_can_have_are_refused_with_what_is_allowed() {
+    let refused = [
+        (
+            "batch_size=0",
+            "batch_size is 0, but must be an integer of at least 1",
+        ),
+        (
+            "batch_size=-4",
+            "batch_size is -4, but must be an integer of at least 1",
+        ),
+        (
+            "epochs=0",
+            "epochs is 0, but must be an integer of at least 1",
+        ),
+        (
+            "max_steps=0",
+            "max_steps is 0, but must be \"none\" or an integer of at least 1",
+        ),
+        (
+            "seed=-1",
+            "seed is -1, but must be an integer of at least 0",
+        ),
+        (
+            "views.local.size=0",
+            "views.local.size is 0, but must be an integer of at least 1",
+        ),
+        (
+            "views.locals=-1",
+            "views.locals is -1, but must be an integer of at least 0",
+        ),
+        (
+            "views.flip=1.5",
+            "views.flip is 1.5, but must be a number from 0 to 1",
+        ),
+        (
+            "views.flip=nan",
+            "views.flip is nan, but must be a number from 0 to 1",
+        ),
+        (
+            "views.blur=[0, 0, 2]",
+            "views.blur is [0, 0, 2], but must be 3 numbers from 0 to 1",
+        ),
+        (
+            "views.std=[1, 1, 0]",
+            "views.std is [1, 1, 0], but must be 3 numbers above 0",
+        ),
+        (
+            "views.jitter.hue=0.6",
+            "views.jitter.hue is 0.6, but must be a number from 0 to 0.5",
+        ),
+        (
+            "views.global.scale=[0.5, 0.3]",
+            "views.global.scale is [0.5, 0.3], but must be [min, max] with 0 < min <= max <= 1",
+        ),
+        (
+            "views.local.scale=[0, 0.3]",
+            "views.local.scale is [0, 0.3], but must be [min, max] with 0 < min <= max <= 1",
+        ),
+        (
+            "optim.base_lr=-1",
+            "optim.base_lr is -1, but must be a number 0 or above",
+        ),
+        (
+            "optim.base_lr=inf",
+            "optim.base_lr is inf, but must be a number 0 or above",
+        ),
+        (
+            "optim.momentum=1",
+            "optim.momentum is 1, but must be a number from 0 to below 1",
+        ),
+        (
+            "optim.milestones=[3, 3]",
+            "optim.milestones is [3, 3], but must be increasing integers from 1",
+        ),
+        (
+            "dino.student_temp=0",
+            "dino.student_temp is 0, but must be a number above 0",
+        ),
+        (
+            "loss.alpha=-0.1",
+            "loss.alpha is -0.1, but must be \"auto\" or a number 0 or above",
+        ),
+        (
+            "eval.crop=64",
+            "eval.crop is 64, but must be at most eval.resize = 32",
+        ),
+    ];
+    for (word, expected) in refused {
+        assert_eq!(message(&[word]), format!("command line: {expected}"));
+    }
+}
+
+#[test]
+fn views_smaller_than_a_patch_are_refused() {
+    assert_eq!(
+        message(&["data=d", "backbone=vit_tiny_32", "views.local.size=31"]),
+        "command line: views.local.size is 31, but must be at least 32, one patch of vit_tiny_32"
+    );
+    resolved(&[
+        "data=d",
+        "backbone=vit_tiny_32",
+        "views.local.size=31",
+        "views.locals=0",
+    ]);
+}
+
+#[test]
+fn weights_of_zero_on_both_kinds_of_pairs_are_refused() {
+    assert_eq!(
+        message(&["loss.alpha=0", "loss.beta=0"]),
+        "command line: loss.alpha is 0, but must be above 0 when loss.beta is 0, or nothing is learned"
+    );
+}
+
+#[test]
+fn weights_to_start_from_and_an_exact_resume_exclude_each_other() {
+    assert_eq!(
+        message(&["init=a.safetensors", "resume=runs/a"]),
+        "command line: init cannot be combined with resume=runs/a; \
+         an exact resume brings its own weights, so drop one of the two"
+    );
+    resolved(&["init=a.safetensors", "resume=auto"]);
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let (_folder, path) = file("epochs = \"many\"\nseeds = 1\n");
+    assert_eq!(
+        message(&[&path, "batch_size=0"]),
+        format!(
+            "{path}:1: epochs must be an integer, got \"many\" (text)\n\
+             {path}:2: unknown key seeds; did you mean seed?\n\
+             command line: batch_size is 0, but must be an integer of at least 1"
+        )
+    );
+}
+
+#[test]
+fn words_without_an_equals_sign_are_told_how_to_be_written() {
+    assert_eq!(
+        message(&["epochs", "5"]),
+        "command line: \"epochs\" is neither a configuration nor key=value; write epochs=VALUE"
+    );
+    assert_eq!(
+        message(&["optim"]),
+        "command line: \"optim\" is neither a configuration nor key=value; \
+         optim is a group of keys, write optim.KEY=VALUE"
+    );
+    assert_eq!(
+        message(&["paper/dino-resnet18-sslite"]),
+        "command line: \"paper/dino-resnet18-sslite\" is neither a configuration nor key=value; \
+         did you mean paper/dino-resnet18-sslight or paper/dino-resnet18-baseline?"
+    );
+    assert_eq!(
+        message(&["qqqq"]),
+        "command line: \"qqqq\" is neither a configuration nor key=value; see `sslight list configs`"
+    );
+}
+
+#[test]
+fn a_missing_file_and_broken_toml_are_named_with_their_place() {
+    let missing = message(&["no/such.toml"]);
+    assert!(
+        missing.starts_with("no/such.toml: cannot read this configuration (")
+            && missing.ends_with("); check the path, or see `sslight list configs`"),
+        "{missing}"
+    );
+    let (_folder, path) = file("epochs = 3\nbatch_size =\n");
+    let broken = message(&[&path]);
+    assert!(
+        broken.starts_with(&format!("{path}:2: not valid TOML: ")),
+        "{broken}"
+    );
+    assert!(!broken.contains('\n'), "{broken}");
+}
+
+#[test]
+fn tables_that_are_no_group_are_refused_even_when_empty() {
+    let (_folder, path) = file("[optimiser]\n");
+    assert_eq!(
+        message(&[&path]),
+        format!(
+            "{path}:1: unknown key optimiser; did you mean optim.base_lr, optim.min_lr or optim.eps?"
+        )
+    );
+    let (_folder, path) = file("[[views]]\nlocals = 3\n");
+    assert!(
+        message(&[&path]).starts_with(&format!("{path}:1: unknown key views; did you mean views."))
+    );
+}
+
+#[test]
+fn a_run_without_data_is_refused_and_a_look_at_it_is_not() {
+    let resolved = resolved(&["paper/dino-mobilenet_v2-sslight"]);
+    assert_eq!(
+        resolved.require_data().unwrap_err().to_string(),
+        "data is not set; give data=PATH, or data=embedded for the built-in images"
+    );
+}

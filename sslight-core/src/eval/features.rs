@@ -1,0 +1,157 @@
+//! Features of whole sets of images, on the host.
+
+use burn::tensor::{Tensor, TensorData};
+use sslight_data::{DataError, HostBatch};
+use sslight_models::backend::Backend;
+use sslight_models::{Backbone, BatchMode};
+
+/// One feature vector an image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeatureSet {
+    /// Length of a vector.
+    pub dim: usize,
+    /// The vectors, one after another.
+    pub values: Vec<f32>,
+    /// Classes, if the images have them.
+    pub labels: Option<Vec<usize>>,
+}
+
+/// How much features differ between images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FeatureSpread {
+    /// Mean over dimensions of the standard deviation of L2-normalised features. Vectors spread evenly over
+    /// the sphere have `1 / sqrt(dim)`; equal ones have 0.
+    pub std: f64,
+    /// `std` in units of `1 / sqrt(dim)`.
+    pub relative: f64,
+}
+
+impl FeatureSet {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.values.len() / self.dim.max(1)
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The vectors divided by their Euclidean lengths (at least `1e-12`).
+    pub fn normalized(&self) -> Vec<f32> {
+        self.values
+            .chunks(self.dim.max(1))
+            .flat_map(|vector| {
+                let square: f64 = vector.iter().map(|v| f64::from(*v).powi(2)).sum();
+                let length = square.sqrt().max(1e-12);
+                vector.iter().map(move |v| (f64::from(*v) / length) as f32)
+            })
+            .collect()
+    }
+
+    /// How much the vectors differ; `None` for fewer than two.
+    pub fn spread(&self) -> Option<FeatureSpread> {
+        let count = self.len() as f64;
+        if count < 2.0 {
+            return None;
+        }
+        let mut sums = vec![(0.0, 0.0); self.dim];
+        for vector in self.normalized().chunks(self.dim) {
+            for ((sum, squares), value) in sums.iter_mut().zip(vector) {
+                let value = f64::from(*value);
+                *sum += value;
+                *squares += value * value;
+            }
+        }
+        let std = sums
+            .iter()
+            .map(|(sum, squares)| (squares / count - (sum / count).powi(2)).max(0.0).sqrt())
+            .sum::<f64>()
+            / self.dim as f64;
+        Some(FeatureSpread {
+            std,
+            relative: std * (self.dim as f64).sqrt(),
+        })
+    }
+}
+
+/// Features of a backbone in evaluation mode.
+///
+/// # Errors
+/// The first error of `batches`.
+pub fn backbone_features<B: Backend>(
+    backbone: &Backbone<B>,
+    batches: impl Iterator<Item = Result<HostBatch, DataError>>,
+    device: &B::Device,
+) -> Result<FeatureSet, DataError> {
+    collect(batches, |pixels, size| {
+        let rows = pixels.len() / (3 * size * size);
+        let images = TensorData::new(pixels, [rows, 3, size, size]);
+        let images: Tensor<B, 4> = Tensor::from_data(images, device);
+        let features = backbone.forward(images, BatchMode::Running);
+        (backbone.features_dim(), sslight_models::params::host_values(features))
+    })
+}
+
+/// The pixels themselves as features: the floor that any network has to beat.
+///
+/// # Errors
+/// The first error of `batches`.
+pub fn pixel_features(
+    batches: impl Iterator<Item = Result<HostBatch, DataError>>,
+) -> Result<FeatureSet, DataError> {
+    collect(batches, |pixels, size| (3 * size * size, pixels))
+}
+
+fn collect(
+    batches: impl Iterator<Item = Result<HostBatch, DataError>>,
+    mut features: impl FnMut(Vec<f32>, usize) -> (usize, Vec<f32>),
+) -> Result<FeatureSet, DataError> {
+    let mut set = FeatureSet {
+        dim: 0,
+        values: Vec::new(),
+        labels: Some(Vec::new()),
+    };
+    for batch in batches {
+        let batch = batch?;
+        for group in batch.groups {
+            let (dim, values) = features(group.pixels, group.size);
+            set.dim = dim;
+            set.values.extend(values);
+        }
+        match (&mut set.labels, batch.labels) {
+            (Some(all), Some(labels)) => {
+                all.extend(labels.into_iter().filter_map(|label| usize::try_from(label).ok()));
+            }
+            _ => set.labels = None,
+        }
+    }
+    Ok(set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(dim: usize, values: Vec<f32>) -> FeatureSet {
+        FeatureSet {
+            dim,
+            values,
+            labels: None,
+        }
+    }
+
+    #[test]
+    fn equal_directions_have_no_spread_and_opposite_ones_all_of_it() {
+        let equal = set(2, vec![1.0, 1.0, 3.0, 3.0]).spread();
+        assert!(equal.is_some_and(|s| s.std < 1e-6));
+        let opposite = set(1, vec![2.0, -5.0]).spread();
+        assert!(opposite.is_some_and(|s| (s.std - 1.0).abs() < 1e-6 && (s.relative - 1.0).abs() < 1e-6));
+    }
+
+    #[test]
+    fn one_vector_has_no_spread_and_a_zero_vector_stays_zero() {
+        assert_eq!(set(2, vec![1.0, 2.0]).spread(), None);
+        assert_eq!(set(2, vec![0.0, 0.0]).normalized(), [0.0, 0.0]);
+    }
+}

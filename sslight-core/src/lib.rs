@@ -1,0 +1,13 @@
+//! Self-supervised learning for small networks.
+
+pub mod checkpoint;
+pub mod config;
+pub mod eval;
+pub mod fsio;
+pub mod learner;
+pub mod loss;
+pub mod method;
+pub mod observe;
+pub mod optim;
+pub mod run;
+pub mod schedule;

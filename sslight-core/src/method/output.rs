@@ -1,0 +1,77 @@
+//! What a training step and an evaluation hand to metrics.
+
+use burn::tensor::Tensor;
+use burn_train::ItemLazy;
+use sslight_models::backend::Backend;
+
+use crate::schedule::StepValues;
+
+/// The losses of one step, still on the device.
+#[derive(Debug, Clone)]
+pub struct StepOutput<B: Backend> {
+    /// The loss that was minimised, `[1]`.
+    pub loss: Tensor<B, 1>,
+    /// Mean over global-global pairs, `[1]`.
+    pub loss_global: Option<Tensor<B, 1>>,
+    /// Mean over global-local pairs, `[1]`.
+    pub loss_local: Option<Tensor<B, 1>>,
+    /// The online probe's cross entropy, `[1]`, which is part of `loss`.
+    pub loss_probe: Option<Tensor<B, 1>>,
+    /// The schedules' values.
+    pub values: StepValues,
+}
+
+/// The same on the host.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepStats {
+    /// The loss that was minimised.
+    pub loss: f64,
+    /// Mean over global-global pairs.
+    pub loss_global: Option<f64>,
+    /// Mean over global-local pairs.
+    pub loss_local: Option<f64>,
+    /// The online probe's cross entropy, which is part of `loss`.
+    pub loss_probe: Option<f64>,
+    /// The schedules' values.
+    pub values: StepValues,
+}
+
+impl<B: Backend> ItemLazy for StepOutput<B> {
+    type ItemSync = StepStats;
+
+    fn sync(self) -> StepStats {
+        let scalar = |tensor: Tensor<B, 1>| {
+            let values = sslight_models::params::host_values(tensor);
+            values.first().map_or(f64::NAN, |value| f64::from(*value))
+        };
+        StepStats {
+            loss: scalar(self.loss),
+            loss_global: self.loss_global.map(scalar),
+            loss_local: self.loss_local.map(scalar),
+            loss_probe: self.loss_probe.map(scalar),
+            values: self.values,
+        }
+    }
+}
+
+/// What the evaluation at the end of an epoch measured.
+///
+/// Validation of a self-supervised method is a measurement over whole sets of features, not a mean over
+/// batches. The evaluator makes it and hands it through burn-train's validation step to the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ValidationStats {
+    /// kNN accuracy in percent.
+    pub knn_top1: Option<f64>,
+    /// kNN top-5 accuracy in percent.
+    pub knn_top5: Option<f64>,
+    /// Mean standard deviation of the dimensions of normalised features.
+    pub feature_std: Option<f64>,
+}
+
+impl ItemLazy for ValidationStats {
+    type ItemSync = Self;
+
+    fn sync(self) -> Self {
+        self
+    }
+}

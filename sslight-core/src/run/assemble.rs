@@ -1,0 +1,160 @@
+//! The parts of a run, made from its configuration.
+
+use burn::module::Module;
+use sslight_data::loader::EvalConfig;
+use sslight_data::LoaderConfig;
+use sslight_models::backend::{AutodiffBackend, Backend};
+use sslight_models::nn::ParamInit;
+use sslight_models::{Backbone, BackboneKind, params, weights};
+
+use super::RunError;
+use crate::config::{OptimizerKind, RunConfig, ScheduleKind};
+use crate::loss::PairWeights;
+use crate::method::Method;
+use crate::method::dino::{DinoConfig, DinoStep};
+use crate::optim::{GroupRules, PretrainingRules, Rule};
+use crate::schedule::{LearningRate, Schedule, WarmupCosine, WarmupMultistep};
+
+/// Factor on the learning rate at each milestone of a multistep schedule.
+const MULTISTEP_GAMMA: f64 = 0.1;
+/// Batches that the loader prepares ahead.
+const PREFETCH: usize = 2;
+
+pub fn schedule(config: &RunConfig, images: usize) -> Schedule {
+    let steps_per_epoch = config.steps_per_epoch(images);
+    let total_steps = config.total_steps(images);
+    let warmup_steps = config.warmup_steps(images);
+    let optim = &config.optim;
+    let lr = match optim.schedule {
+        ScheduleKind::Cosine => LearningRate::Cosine(WarmupCosine {
+            start: optim.start_warmup_lr,
+            peak: config.peak_lr(),
+            end: optim.min_lr,
+            warmup_steps,
+            total_steps,
+        }),
+        ScheduleKind::Multistep => LearningRate::Multistep(WarmupMultistep {
+            start: optim.start_warmup_lr,
+            peak: config.peak_lr(),
+            warmup_steps,
+            milestones: optim
+                .milestones
+                .iter()
+                .map(|epoch| epoch * steps_per_epoch)
+                .collect(),
+            gamma: MULTISTEP_GAMMA,
+        }),
+    };
+    Schedule {
+        steps_per_epoch,
+        lr,
+        weight_decay: WarmupCosine::cosine(optim.weight_decay, optim.weight_decay_end, total_steps),
+        ema_momentum: WarmupCosine::cosine(
+            config.dino.ema_momentum,
+            config.dino.ema_momentum_end,
+            total_steps,
+        ),
+        warmup_teacher_temp: config.dino.warmup_teacher_temp,
+        teacher_temp: config.dino.teacher_temp,
+        warmup_teacher_temp_epochs: config.teacher_temp_warmup_epochs(),
+        freeze_last_layer_epochs: config.dino.freeze_last_layer_epochs,
+    }
+}
+
+pub fn rule(config: &RunConfig) -> Rule {
+    let optim = &config.optim;
+    match optim.kind {
+        OptimizerKind::Lars => Rule::Lars {
+            momentum: optim.momentum,
+            eta: optim.lars_eta,
+        },
+        OptimizerKind::Sgd => Rule::Sgd {
+            momentum: optim.momentum,
+            nesterov: false,
+        },
+        OptimizerKind::Adamw => Rule::AdamW {
+            betas: optim.betas,
+            eps: optim.eps,
+        },
+    }
+}
+
+pub fn groups(config: &RunConfig) -> GroupRules {
+    let optim = &config.optim;
+    GroupRules::Pretraining(PretrainingRules {
+        wd_factor_bias: optim.wd_factor_bias,
+        wd_factor_depthwise: optim.wd_factor_depthwise,
+        lars_exclude_bias: optim.lars_exclude_bias,
+        lars_exclude_depthwise: optim.lars_exclude_depthwise,
+    })
+}
+
+pub fn dino(config: &RunConfig) -> DinoConfig {
+    let dino = &config.dino;
+    DinoConfig {
+        backbone: config.backbone.into(),
+        small_input: config.small_input(),
+        out_dim: dino.out_dim,
+        hidden_dim: dino.hidden_dim,
+        bottleneck_dim: dino.bottleneck_dim,
+        layers: dino.layers,
+        use_bn: dino.use_bn,
+        norm_last_layer: dino.norm_last_layer,
+        probe_classes: None,
+        step: DinoStep {
+            weights: PairWeights {
+                alpha: config.alpha(),
+                beta: config.beta(),
+                global_only: dino.global_only,
+            },
+            student_temp: dino.student_temp,
+            center_momentum: dino.center_momentum,
+            clip_grad: config.optim.clip_grad,
+        },
+    }
+}
+
+/// The backbone of a configuration with these weights, all of them.
+pub fn backbone_from<B: Backend>(
+    config: &RunConfig,
+    safetensors: &[u8],
+    device: &B::Device,
+) -> Result<Backbone<B>, RunError> {
+    let mut init = ParamInit::new(config.seed, device);
+    let backbone = BackboneKind::from(config.backbone)
+        .init(config.small_input(), &mut init)
+        .map_err(RunError::Backbone)?;
+    let (map, _) = weights::from_safetensors(safetensors)?;
+    Ok(weights::load_named(backbone, &map)?)
+}
+
+pub fn trainable_parameters<B: AutodiffBackend, M: Method<B> + Module<B>>(method: &M) -> usize {
+    params::parameters::<B, M>(method)
+        .iter()
+        .filter(|info| info.trainable)
+        .map(|info| info.shape.iter().product::<usize>())
+        .sum()
+}
+
+pub fn loader_config(config: &RunConfig) -> LoaderConfig {
+    LoaderConfig {
+        batch_size: config.batch_size,
+        seed: config.seed,
+        workers: config.worker_count(),
+        prefetch: PREFETCH,
+        mean: config.views.mean.map(|v| v as f32),
+        std: config.views.std.map(|v| v as f32),
+        max_bad_images: config.max_bad_images,
+    }
+}
+
+pub fn eval_config(config: &RunConfig, batch_size: usize) -> EvalConfig {
+    EvalConfig {
+        resize: config.eval.resize,
+        crop: config.eval.crop,
+        mean: config.views.mean.map(|v| v as f32),
+        std: config.views.std.map(|v| v as f32),
+        batch_size,
+        workers: config.worker_count(),
+    }
+}

@@ -1,0 +1,134 @@
+//! What can end a run.
+
+use std::path::PathBuf;
+
+use sslight_data::DataError;
+use sslight_models::UnavailableBackbone;
+use sslight_models::weights::WeightsError;
+use thiserror::Error;
+
+use crate::checkpoint::CheckpointError;
+use crate::config::{ConfigError, Difference};
+use crate::eval::knn::KnnError;
+use crate::fsio::FileError;
+
+/// Why a run ended before its end.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A file of the run folder cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A checkpoint cannot be written or read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// A configuration in the run folder cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Weights do not fit.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The backbone is not in this version.
+    #[error(transparent)]
+    Backbone(UnavailableBackbone),
+    /// A score cannot be computed.
+    #[error(transparent)]
+    Knn(#[from] KnnError),
+    /// Something of the paper that this version lacks.
+    #[error("{what} is not in this version yet; available: {available}")]
+    Unavailable {
+        /// What was asked for.
+        what: String,
+        /// What there is.
+        available: String,
+    },
+    /// The run folder holds something else.
+    #[error("{}: holds files, but no run of this program; choose another folder with out=PATH", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The run folder holds a run, and `resume=never` was given.
+    #[error("{}: holds a run already, and resume=never forbids to continue it; choose another folder with out=PATH", path.display())]
+    HoldsARun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The run folder holds a run of another configuration.
+    #[error("{}: holds a run of another configuration, which cannot be continued as this one: {}; choose another folder with out=PATH, or give the same values", path.display(), list(differences))]
+    Differs {
+        /// The folder.
+        path: PathBuf,
+        /// The keys that differ.
+        differences: Vec<Difference>,
+    },
+    /// Another process trains in the same folder.
+    #[error("{}: another process is training in this folder; wait for it, or choose another folder with out=PATH", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// `resume=PATH` names nothing that can be resumed.
+    #[error("resume={}: holds no complete checkpoint; give a run folder or a folder step-NNNNNNNN of its checkpoints", path.display())]
+    NoCheckpoint {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A file of a checkpoint is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The loss is not a number any more.
+    #[error("step {step}: the loss is {loss}; the last good checkpoint is kept; lower optim.base_lr, or set optim.clip_grad=3.0, and start again from it with another out=PATH and resume=CHECKPOINT")]
+    NotFinite {
+        /// The step.
+        step: usize,
+        /// Its loss.
+        loss: f64,
+    },
+    /// The features have collapsed, and `health.on_collapse=stop` was given.
+    #[error("epoch {epoch}: the features have collapsed (their standard deviation is {relative:.4} of an even spread); lower optim.base_lr or dino.teacher_temp, or raise dino.ema_momentum")]
+    Collapsed {
+        /// The epoch.
+        epoch: usize,
+        /// Standard deviation in units of `1 / sqrt(dim)`.
+        relative: f64,
+    },
+    /// burn's learner ended without telling how.
+    #[error("the learner ended without a result; please report this with train.log")]
+    Vanished,
+}
+
+impl RunError {
+    /// Whether training stopped itself (exit code 4).
+    pub fn is_self_stop(&self) -> bool {
+        matches!(self, Self::NotFinite { .. } | Self::Collapsed { .. })
+    }
+
+    /// Whether the command line or the configuration is to be changed (exit code 2).
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::Backbone(_)
+                | Self::Unavailable { .. }
+                | Self::NotARun { .. }
+                | Self::HoldsARun { .. }
+                | Self::Differs { .. }
+        )
+    }
+}
+
+fn list(differences: &[Difference]) -> String {
+    differences
+        .iter()
+        .map(|d| format!("{} is {} here and {} there", d.key, d.ours, d.theirs))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

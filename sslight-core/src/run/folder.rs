@@ -1,0 +1,313 @@
+//! The run folder: whose it is, what it resumes from, its log and its metrics.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::RunError;
+use super::state::{RunState, STATE_FILE};
+use crate::checkpoint::CheckpointStore;
+use crate::config::{Resume, ResolvedConfig, RunConfig, resolve};
+use crate::fsio::{FileError, WithPath, replace};
+use crate::observe::{Level, RunEvent};
+
+const CONFIG_FILE: &str = "config.toml";
+const LOG_FILE: &str = "train.log";
+const METRICS_FILE: &str = "metrics.jsonl";
+const LOCK_FILE: &str = ".lock";
+const CHECKPOINTS: &str = "checkpoints";
+
+/// A run folder that this process may write to.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    metrics: File,
+    log: File,
+    // Held, not read: the lock lasts as long as the file is open.
+    _lock: File,
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+pub struct Resumed {
+    /// Where it stands.
+    pub state: RunState,
+    /// What is probably not meant.
+    pub warnings: Vec<String>,
+}
+
+impl RunFolder {
+    /// Opens the run folder of a configuration, as a new run or as one that goes on.
+    ///
+    /// # Errors
+    /// If the folder holds something else, a run of another configuration, or one that may not be continued.
+    pub fn open(
+        config: &RunConfig,
+        store_of: &dyn Fn(&Self) -> CheckpointStore,
+    ) -> Result<(Self, Option<Resumed>), RunError> {
+        let path = config.out_dir();
+        let state = Occupancy::of(&path)?;
+        if state == Occupancy::Other {
+            return Err(RunError::NotARun { path });
+        }
+        if state == Occupancy::Run {
+            if config.resume == Resume::Never {
+                return Err(RunError::HoldsARun { path });
+            }
+            refuse_another_configuration(&path, config)?;
+        }
+        fs::create_dir_all(path.join(CHECKPOINTS)).on(&path, "create")?;
+        let lock = lock(&path)?;
+        let config_path = path.join(CONFIG_FILE);
+        replace(&config_path, config.to_toml()?.as_bytes())?;
+        let folder = Self {
+            metrics: append(&path.join(METRICS_FILE))?,
+            log: append(&path.join(LOG_FILE))?,
+            path,
+            _lock: lock,
+        };
+        let store = store_of(&folder);
+        if let Resume::Path(given) = &config.resume {
+            adopt(given, &store)?;
+        }
+        let resumed = resume(&store)?;
+        let step = resumed.as_ref().map_or(0, |resumed| resumed.state.step);
+        store.clean_up(step)?;
+        folder.cut_metrics(step)?;
+        Ok((folder, resumed))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its checkpoints are.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join(CHECKPOINTS)
+    }
+
+    /// Adds an event to metrics and log.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn record(&mut self, event: &RunEvent) -> Result<(), FileError> {
+        if let Some(line) = event.metrics_line() {
+            let path = self.path.join(METRICS_FILE);
+            append_line(&mut self.metrics, &line).on(&path, "write")?;
+        }
+        let line = match event {
+            RunEvent::Notice(notice) if notice.level == Level::Warning => {
+                format!("warning: {}", notice.text)
+            }
+            RunEvent::Notice(notice) => notice.text.clone(),
+            other => serde_json::to_string(other).unwrap_or_default(),
+        };
+        self.log_line(&line)
+    }
+
+    /// Adds machine and versions to the log.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn log_machine(&mut self, backend: &str) -> Result<(), FileError> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        self.log_line(&format!(
+            "sslight {} ({}) on {} {}, {threads} threads, backend {backend}",
+            env!("CARGO_PKG_VERSION"),
+            option_env!("SSLIGHT_REVISION").unwrap_or("revision unknown"),
+            std::env::consts::OS,
+            std::env::consts::ARCH,
+        ))
+    }
+
+    fn log_line(&mut self, line: &str) -> Result<(), FileError> {
+        let path = self.path.join(LOG_FILE);
+        append_line(&mut self.log, line).on(&path, "write")
+    }
+
+    /// Writes a file of the folder in one step.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn replace_file(&self, name: &str, content: &[u8]) -> Result<(), FileError> {
+        replace(&self.path.join(name), content)
+    }
+
+    /// Removes the metrics of steps that will be taken again, and earlier summaries.
+    fn cut_metrics(&self, step: usize) -> Result<(), RunError> {
+        let path = self.path.join(METRICS_FILE);
+        let text = fs::read_to_string(&path).on(&path, "read")?;
+        let kept: String = text
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n') && is_before(line, step))
+            .collect();
+        if kept.len() < text.len() {
+            // The open file must stay the one in the folder, so it is shortened in place after a whole copy
+            // is safe; an interruption in between leaves the old lines, which are cut the next time.
+            let file = OpenOptions::new().write(true).open(&path).on(&path, "open")?;
+            replace(&self.path.join("metrics.jsonl.cut"), kept.as_bytes())?;
+            file.set_len(0).on(&path, "shorten")?;
+            append(&path)?
+                .write_all(kept.as_bytes())
+                .on(&path, "write")?;
+            let copy = self.path.join("metrics.jsonl.cut");
+            fs::remove_file(&copy).on(&copy, "remove")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a line of the metrics stays when `step` steps have been taken.
+fn is_before(line: &str, step: usize) -> bool {
+    let Ok(value) = serde_json::from_str::<Value>(line) else {
+        return false;
+    };
+    let number = |key: &str| value.get(key).and_then(Value::as_u64).map(|n| n as usize);
+    match value.get("kind").and_then(Value::as_str) {
+        Some("step") => number("step").is_some_and(|taken| taken < step),
+        Some("epoch" | "event") => number("step").is_some_and(|done| done <= step && step > 0),
+        _ => false,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Occupancy {
+    Empty,
+    Run,
+    Other,
+}
+
+impl Occupancy {
+    fn of(path: &Path) -> Result<Self, FileError> {
+        if path.join(CONFIG_FILE).is_file() && path.join(CHECKPOINTS).is_dir() {
+            return Ok(Self::Run);
+        }
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::Empty),
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(Self::Other),
+            Err(error) => return Err(error).on(path, "list"),
+        };
+        for entry in entries {
+            let name = entry.on(path, "list")?.file_name();
+            // What a process leaves that was stopped while it made the folder.
+            let ours = name == LOCK_FILE || name == CHECKPOINTS;
+            if !ours {
+                return Ok(Self::Other);
+            }
+        }
+        Ok(Self::Empty)
+    }
+}
+
+fn refuse_another_configuration(path: &Path, config: &RunConfig) -> Result<(), RunError> {
+    let file = path.join(CONFIG_FILE);
+    let ResolvedConfig { config: there, .. } = resolve(&[file.to_string_lossy()])?;
+    let differences: Vec<_> = config
+        .diff(&there)?
+        .into_iter()
+        .filter(|difference| !difference.is_free())
+        .collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(RunError::Differs {
+        path: path.to_path_buf(),
+        differences,
+    })
+}
+
+fn lock(path: &Path) -> Result<File, RunError> {
+    let file_path = path.join(LOCK_FILE);
+    let file = File::create(&file_path).on(&file_path, "create")?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(RunError::Locked {
+            path: path.to_path_buf(),
+        }),
+        Err(fs::TryLockError::Error(error)) => Ok(Err(error).on(&file_path, "lock")?),
+    }
+}
+
+fn append(path: &Path) -> Result<File, FileError> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .on(path, "open")
+}
+
+/// One write a line, so that an interruption leaves whole lines.
+fn append_line(file: &mut File, line: &str) -> std::io::Result<()> {
+    file.write_all(format!("{line}\n").as_bytes())
+}
+
+/// Copies the checkpoint that `resume=PATH` names into the store, unless it is there already.
+fn adopt(given: &Path, store: &CheckpointStore) -> Result<(), RunError> {
+    let missing = || RunError::NoCheckpoint {
+        path: given.to_path_buf(),
+    };
+    let name = given.file_name().and_then(|name| name.to_str());
+    let step = name
+        .and_then(|name| name.strip_prefix("step-"))
+        .and_then(|digits| digits.parse::<usize>().ok());
+    let found = match (step, given.parent()) {
+        (Some(step), Some(root)) => CheckpointStore::new(root, 1).verify(step)?,
+        _ => {
+            let root = given.join(CHECKPOINTS);
+            let (found, _) = CheckpointStore::new(root, 1).newest()?;
+            found.ok_or_else(missing)?
+        }
+    };
+    let target = store.folder(found.step);
+    if target.exists() && target.canonicalize().ok() == found.folder.canonicalize().ok() {
+        return Ok(store.clean_up(found.step)?);
+    }
+    if !store.steps()?.is_empty() {
+        // Continuing a run that stands further on its own; the given path was for its beginning.
+        return Ok(());
+    }
+    let copy = target.with_extension("copy");
+    fs::create_dir_all(&copy).on(&copy, "create")?;
+    for entry in fs::read_dir(&found.folder).on(&found.folder, "list")? {
+        let entry = entry.on(&found.folder, "list")?;
+        let to = copy.join(entry.file_name());
+        fs::copy(entry.path(), &to).on(&to, "write")?;
+    }
+    fs::rename(&copy, &target).on(&target, "put in place")?;
+    Ok(())
+}
+
+fn resume(store: &CheckpointStore) -> Result<Option<Resumed>, RunError> {
+    let (found, damaged) = store.newest()?;
+    let mut warnings: Vec<String> = damaged
+        .iter()
+        .map(|error| format!("{error}; an earlier one is used"))
+        .collect();
+    let Some(found) = found else {
+        if !warnings.is_empty() {
+            warnings.push("no complete checkpoint is left; the run starts at step 0".to_string());
+            return Ok(Some(Resumed {
+                state: RunState::default(),
+                warnings,
+            }));
+        }
+        return Ok(None);
+    };
+    let path = found.folder.join(STATE_FILE);
+    let text = store.read_file(found.step, STATE_FILE)?;
+    let state: RunState = serde_json::from_slice(&text).map_err(|error| RunError::State {
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    if state.step != found.step {
+        return Err(RunError::State {
+            path,
+            reason: format!("it is of step {}, its folder of step {}", state.step, found.step),
+        });
+    }
+    Ok(Some(Resumed { state, warnings }))
+}

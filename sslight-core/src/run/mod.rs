@@ -1,0 +1,212 @@
+//! A pre-training run from configuration to summary.
+
+mod assemble;
+mod error;
+mod evaluator;
+mod folder;
+mod session;
+mod state;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
+use sslight_data::{ImageSource, Loader, Split};
+use sslight_models::backend::AutodiffBackend;
+
+pub use error::RunError;
+pub use evaluator::{Evaluator, KnnReport, evaluate_weights};
+pub use folder::RunFolder;
+pub use state::RunState;
+
+use crate::checkpoint::CheckpointStore;
+use crate::config::{Method as MethodChoice, ResolvedConfig, RunConfig};
+use crate::learner::{
+    ClockScheduler, Components, Feed, NoBatches, NoMetricFiles, Pacer, SilentRenderer, StepStrategy,
+    register,
+};
+use crate::method::{Method, MethodInner};
+use crate::observe::{Level, Notice, Observer, RunEvent, StartInfo, StopHandle, Summary};
+use crate::optim::GroupedOptimizer;
+use crate::schedule::Clock;
+use session::{Floors, Session};
+
+/// What a run is given beside its configuration.
+pub struct RunOptions {
+    /// Receives the run's events.
+    pub observer: Box<dyn Observer + Send>,
+    /// Asks for a clean stop.
+    pub stop: StopHandle,
+    /// Show burn's terminal dashboard; the observer should print nothing then.
+    pub dashboard: bool,
+    /// The engine, for the log.
+    pub backend_name: String,
+}
+
+/// Trains, evaluates, saves; continues the run that the run folder holds if there is one.
+///
+/// # Errors
+/// Everything that ends a run before its end, but for a requested stop, which is a [`Summary`] too.
+pub fn pretrain<B: AutodiffBackend>(
+    resolved: &ResolvedConfig,
+    device: &B::Device,
+    options: RunOptions,
+) -> Result<Summary, RunError> {
+    let config = &resolved.config;
+    let data = open_data(config)?;
+    let schedule = assemble::schedule(config, data.train.len());
+    let clock = Clock::new(schedule);
+    match config.method {
+        MethodChoice::Dino => {
+            let method = assemble::dino(config)
+                .init::<B>(config.seed, clock.clone(), device)
+                .map_err(RunError::Backbone)?;
+            run::<B, _>(resolved, device, options, data, clock, method)
+        }
+        method => Err(RunError::Unavailable {
+            what: format!("method {method}"),
+            available: "dino".to_string(),
+        }),
+    }
+}
+
+/// The sources of a run.
+struct Data {
+    train: Arc<dyn ImageSource>,
+    validation: Option<Arc<dyn ImageSource>>,
+    loader: Loader,
+}
+
+fn open_data(config: &RunConfig) -> Result<Data, RunError> {
+    let train = sslight_data::open(&config.data, Split::Train)?;
+    let validation = match &config.val_data {
+        Some(path) => Some(sslight_data::open(path, Split::Validation)?),
+        None => sslight_data::validation_of(&config.data)?,
+    };
+    let loader = Loader::new(
+        Arc::clone(&train),
+        config.view_recipe(),
+        assemble::loader_config(config),
+    )?;
+    Ok(Data {
+        train,
+        validation,
+        loader,
+    })
+}
+
+fn run<B: AutodiffBackend, M: Method<B>>(
+    resolved: &ResolvedConfig,
+    device: &B::Device,
+    mut options: RunOptions,
+    data: Data,
+    clock: Clock,
+    method: M,
+) -> Result<Summary, RunError>
+where
+    M::InnerModule: MethodInner<B::InnerBackend>,
+{
+    let config = &resolved.config;
+    let images = data.train.len();
+    let store_of = |folder: &RunFolder| {
+        CheckpointStore::new(folder.checkpoints(), config.checkpoint.keep_last)
+    };
+    let (mut folder, resumed) = RunFolder::open(config, &store_of)?;
+    let store = Arc::new(store_of(&folder));
+    let first_step = resumed.as_ref().map_or(0, |resumed| resumed.state.step);
+
+    let start = StartInfo {
+        title: format!("{} {} {}", config.method, config.backbone, config.recipe),
+        backend: options.backend_name.clone(),
+        data: data.train.describe(),
+        images,
+        parameters: assemble::trainable_parameters::<B, M>(&method),
+        out: folder.path().to_path_buf(),
+        first_step,
+        steps_per_epoch: config.steps_per_epoch(images),
+        total_steps: config.last_step(images),
+        epochs: config.epochs,
+    };
+    folder.log_machine(&options.backend_name)?;
+    let mut tell = |event: RunEvent| -> Result<(), RunError> {
+        folder.record(&event)?;
+        options.observer.on_event(&event);
+        Ok(())
+    };
+    for warning in resumed.iter().flat_map(|resumed| &resumed.warnings) {
+        tell(RunEvent::Notice(Notice {
+            level: Level::Warning,
+            text: warning.clone(),
+        }))?;
+    }
+    tell(RunEvent::Start(start.clone()))?;
+
+    let evaluator = Evaluator::new(config, &data.train, data.validation.as_ref());
+    let state = match resumed {
+        Some(resumed) => resumed.state,
+        None => RunState {
+            floors: Floors::measure::<B, M>(&evaluator, &method, device)?,
+            ..RunState::default()
+        },
+    };
+
+    let pacer = Pacer {
+        first_step,
+        steps_per_epoch: start.steps_per_epoch,
+        last_step: start.total_steps.max(first_step),
+        epochs: config.epochs,
+        restore: first_step > 0,
+    };
+    let feed = Feed::<B>::new(data.loader.clone(), config.batch_size, device.clone());
+    let interrupter = Interrupter::new();
+    let outcome = Arc::new(Mutex::new(None));
+    let session = Session::<B> {
+        config: config.clone(),
+        folder,
+        store: Arc::clone(&store),
+        feed: feed.clone(),
+        evaluator,
+        device: device.clone(),
+        observer: options.observer,
+        stop: options.stop,
+        outcome: Arc::clone(&outcome),
+        state,
+        progress: session::Progress::new(&data.loader, start.total_steps),
+        pending: Vec::new(),
+        error: None,
+    };
+    let strategy = StepStrategy::<B, M>::new(
+        pacer,
+        feed.clone(),
+        store,
+        device.clone(),
+        Box::new(session),
+    );
+    let optimizer = GroupedOptimizer::<B>::new(
+        assemble::rule(config),
+        assemble::groups(config),
+        clock.clone(),
+    );
+    let training = SupervisedTraining::<Components<B, M>>::new(
+        config.out_dir(),
+        Arc::new(feed),
+        Arc::new(NoBatches),
+    )
+    .num_epochs(config.epochs)
+    .with_metric_logger(NoMetricFiles)
+    .with_application_logger(None)
+    .with_interrupter(interrupter)
+    // The strategy is neither sent nor shared: burn asks for an Arc only to clone the reference.
+    .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
+    let training = if options.dashboard {
+        register(training)
+    } else {
+        training.renderer(SilentRenderer)
+    };
+    training.launch(Learner::new(method, optimizer, ClockScheduler::new(clock)));
+
+    let outcome = outcome
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    outcome.unwrap_or(Err(RunError::Vanished))
+}

@@ -1,0 +1,405 @@
+//! What a run does beside training: reports, metrics, evaluation, health, checkpoints.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use burn::module::AutodiffModule;
+use burn_train::ItemLazy;
+use serde::{Deserialize, Serialize};
+use serde_json::Map;
+use sslight_data::Loader;
+use sslight_models::backend::AutodiffBackend;
+use sslight_models::weights;
+
+use super::evaluator::{Evaluator, KnnReport};
+use super::folder::RunFolder;
+use super::state::{RunState, STATE_FILE};
+use super::RunError;
+use crate::checkpoint::CheckpointStore;
+use crate::config::{OnCollapse, RunConfig};
+use crate::learner::{Feed, RunHooks, StepReady, Stop};
+use crate::method::{Method, StepOutput, StepStats, ValidationStats};
+use crate::observe::{
+    End, EpochReport, HealthEvent, Level, Notice, Observer, RunEvent, StepReport, StopHandle, Summary,
+};
+
+/// The exported backbone, in the run folder and in each checkpoint.
+pub const BACKBONE_FILE: &str = "backbone.safetensors";
+
+/// Features whose standard deviation is below this share of an even spread have collapsed. Features after a
+/// ReLU are all positive and have about half of an even spread when healthy; collapsed ones a hundredth.
+const COLLAPSE_SPREAD: f64 = 0.05;
+
+/// The kNN scores that training has to beat, in percent; absent without labels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Floors {
+    /// Of the pixels.
+    pub pixels: Option<f64>,
+    /// Of the network before training.
+    pub before: Option<f64>,
+}
+
+impl Floors {
+    /// Measures both, if there is a score at all.
+    ///
+    /// # Errors
+    /// If images cannot be read.
+    pub fn measure<B: AutodiffBackend, M: Method<B>>(
+        evaluator: &Evaluator,
+        method: &M,
+        device: &B::Device,
+    ) -> Result<Self, RunError> {
+        if evaluator.protocol().is_none() {
+            return Ok(Self::default());
+        }
+        Ok(Self {
+            pixels: evaluator.pixels::<B::InnerBackend>(device)?.top1,
+            before: evaluator.backbone(&method.backbone().valid(), device)?.top1,
+        })
+    }
+}
+
+/// Speed and wait for data since the last report.
+pub struct Progress {
+    loader: Loader,
+    total_steps: usize,
+    run_started: Instant,
+    epoch_started: Instant,
+    reported: Instant,
+    waited: Duration,
+    images: usize,
+}
+
+impl Progress {
+    pub fn new(loader: &Loader, total_steps: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            loader: loader.clone(),
+            total_steps,
+            run_started: now,
+            epoch_started: now,
+            reported: now,
+            waited: loader.waited(),
+            images: 0,
+        }
+    }
+
+    /// Images per second and the share of time spent waiting, since the last call.
+    fn take(&mut self) -> (f64, f64) {
+        let seconds = self.reported.elapsed().as_secs_f64().max(1e-9);
+        let waited = self.loader.waited();
+        let share = waited.saturating_sub(self.waited).as_secs_f64() / seconds;
+        let speed = self.images as f64 / seconds;
+        self.restart();
+        (speed, share.min(1.0))
+    }
+
+    /// Leaves out the time since the last report, which was not training.
+    fn restart(&mut self) {
+        self.reported = Instant::now();
+        self.waited = self.loader.waited();
+        self.images = 0;
+    }
+}
+
+/// The hooks of a run.
+pub struct Session<B: AutodiffBackend> {
+    pub config: RunConfig,
+    pub folder: RunFolder,
+    pub store: Arc<CheckpointStore>,
+    pub feed: Feed<B>,
+    pub evaluator: Evaluator,
+    pub device: B::Device,
+    pub observer: Box<dyn Observer + Send>,
+    pub stop: StopHandle,
+    pub outcome: Arc<Mutex<Option<Result<Summary, RunError>>>>,
+    pub state: RunState,
+    pub progress: Progress,
+    pub pending: Vec<StepOutput<B>>,
+    pub error: Option<RunError>,
+}
+
+impl<B: AutodiffBackend> Session<B> {
+    fn tell(&mut self, event: RunEvent) -> Result<(), RunError> {
+        self.folder.record(&event)?;
+        self.observer.on_event(&event);
+        Ok(())
+    }
+
+    fn notice(&mut self, level: Level, text: String) -> Result<(), RunError> {
+        self.tell(RunEvent::Notice(Notice { level, text }))
+    }
+
+    /// Keeps an error for the end and ends the loop.
+    fn keep<T>(&mut self, result: Result<T, RunError>) -> Result<T, Stop> {
+        result.map_err(|error| {
+            self.error.get_or_insert(error);
+            Stop::Failed
+        })
+    }
+
+    /// Reads the losses of the steps since the last time; the device runs ahead until then.
+    fn settle(&mut self) -> Result<Option<StepStats>, RunError> {
+        let mut last = None;
+        for output in std::mem::take(&mut self.pending) {
+            let stats = output.sync();
+            if !stats.loss.is_finite() {
+                return Err(RunError::NotFinite {
+                    step: stats.values.step,
+                    loss: stats.loss,
+                });
+            }
+            self.state.epoch_loss_sum += stats.loss;
+            self.state.epoch_losses += 1;
+            self.state.last_loss = stats.loss;
+            last = Some(stats);
+        }
+        Ok(last)
+    }
+
+    fn step(&mut self, ready: StepReady<B>) -> Result<(), RunError> {
+        let taken = ready.output.values.step;
+        self.state.step = ready.steps_done;
+        self.pending.push(ready.output);
+        self.progress.images += self.config.batch_size;
+        let due = taken % self.config.log_every.max(1) == 0;
+        let last = ready.steps_done == self.progress.total_steps;
+        if due || last {
+            if let Some(stats) = self.settle()? {
+                self.report_step(&stats)?;
+            }
+        }
+        match self.store.take_error() {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn report_step(&mut self, stats: &StepStats) -> Result<(), RunError> {
+        let (images_per_s, data_wait) = self.progress.take();
+        let values = stats.values;
+        self.tell(RunEvent::Step(StepReport {
+            step: values.step,
+            epoch: values.epoch,
+            loss: stats.loss,
+            loss_global: stats.loss_global,
+            loss_local: stats.loss_local,
+            lr: values.lr,
+            weight_decay: values.weight_decay,
+            ema_momentum: Some(values.ema_momentum),
+            teacher_temp: Some(values.teacher_temp),
+            images_per_s,
+            data_wait,
+            total_steps: self.progress.total_steps,
+        }))
+    }
+
+    fn epoch<M: Method<B>>(
+        &mut self,
+        model: &M,
+        epoch: usize,
+        steps_done: usize,
+    ) -> Result<ValidationStats, RunError> {
+        self.settle()?;
+        let every = self.config.eval.knn_every;
+        let last = steps_done >= self.progress.total_steps;
+        let scored = last || (every > 0 && (epoch + 1) % every == 0);
+        let report = if scored {
+            Some(self.evaluate(model)?)
+        } else {
+            None
+        };
+        let spread = report.as_ref().and_then(|report| report.spread);
+        let loss = self.state.epoch_loss_sum / self.state.epoch_losses.max(1) as f64;
+        self.state.epoch_loss_sum = 0.0;
+        self.state.epoch_losses = 0;
+        self.tell(RunEvent::Epoch(EpochReport {
+            epoch,
+            step: steps_done,
+            loss,
+            knn_top1: report.as_ref().and_then(|report| report.top1),
+            knn_top5: report.as_ref().and_then(|report| report.top5),
+            feature_std: spread.map(|spread| spread.std),
+            seconds: self.progress.epoch_started.elapsed().as_secs_f64(),
+            ..EpochReport::default()
+        }))?;
+        if let Some(spread) = spread {
+            self.watch_collapse(epoch, steps_done, spread.std, spread.relative)?;
+        }
+        self.progress.epoch_started = Instant::now();
+        self.progress.restart();
+        Ok(ValidationStats {
+            knn_top1: report.as_ref().and_then(|report| report.top1),
+            knn_top5: report.as_ref().and_then(|report| report.top5),
+            feature_std: spread.map(|spread| spread.std),
+        })
+    }
+
+    fn evaluate<M: Method<B>>(&mut self, model: &M) -> Result<KnnReport, RunError> {
+        let report = self
+            .evaluator
+            .backbone(&model.backbone().valid(), &self.device)?;
+        self.state.knn = report.top1.zip(report.top5);
+        Ok(report)
+    }
+
+    fn watch_collapse(
+        &mut self,
+        epoch: usize,
+        step: usize,
+        std: f64,
+        relative: f64,
+    ) -> Result<(), RunError> {
+        if relative >= COLLAPSE_SPREAD {
+            return Ok(());
+        }
+        let mut details = Map::new();
+        details.insert("feature_std".into(), std.into());
+        details.insert("relative".into(), relative.into());
+        self.tell(RunEvent::Event(HealthEvent {
+            step,
+            name: "collapse_warning".into(),
+            details,
+        }))?;
+        match self.config.health.on_collapse {
+            OnCollapse::Stop => Err(RunError::Collapsed { epoch, relative }),
+            OnCollapse::Warn => self.notice(
+                Level::Warning,
+                format!(
+                    "the features are nearly the same for all images (standard deviation {relative:.3} of an even \
+                     spread); a lower optim.base_lr or dino.teacher_temp may help"
+                ),
+            ),
+        }
+    }
+
+    fn begin<M: Method<B>>(&mut self, model: &M, steps_done: usize) -> Result<(), RunError> {
+        self.settle()?;
+        self.state.step = steps_done;
+        let backbone = self.backbone_file(model)?;
+        let state = serde_json::to_vec_pretty(&self.state).map_err(|error| RunError::State {
+            path: self.store.folder(steps_done).join(STATE_FILE),
+            reason: error.to_string(),
+        })?;
+        let config = self.config.to_toml()?.into_bytes();
+        self.store.begin(
+            steps_done,
+            &[
+                (STATE_FILE, state),
+                ("config.toml", config),
+                (BACKBONE_FILE, backbone.clone()),
+            ],
+        )?;
+        Ok(self.folder.replace_file(BACKBONE_FILE, &backbone)?)
+    }
+
+    fn backbone_file<M: Method<B>>(&self, model: &M) -> Result<Vec<u8>, RunError> {
+        let config = &self.config;
+        let list = |values: [f64; 3]| values.map(|v| v.to_string()).join(",");
+        let metadata = BTreeMap::from([
+            ("format".to_string(), "pt".to_string()),
+            ("method".to_string(), config.method.to_string()),
+            ("recipe".to_string(), config.recipe.to_string()),
+            ("backbone".to_string(), config.backbone.to_string()),
+            ("small_input".to_string(), config.small_input().to_string()),
+            ("step".to_string(), self.state.step.to_string()),
+            ("input_size".to_string(), config.eval.crop.to_string()),
+            ("mean".to_string(), list(config.views.mean)),
+            ("std".to_string(), list(config.views.std)),
+        ]);
+        let tensors = weights::named_tensors(&model.backbone().valid());
+        Ok(weights::to_safetensors(&tensors, metadata)?)
+    }
+
+    fn conclude<M: Method<B>>(
+        &mut self,
+        model: &M,
+        steps_done: usize,
+        stop: Option<Stop>,
+    ) -> Result<Summary, RunError> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        if let Some(error) = self.feed.take_error() {
+            return Err(error.into());
+        }
+        self.store.wait()?;
+        if stop == Some(Stop::Failed) {
+            return Err(RunError::Vanished);
+        }
+        let interrupted = stop == Some(Stop::Interrupted);
+        // The score of the last epoch stands for the end; a run that ends between epochs has none yet.
+        let ends_an_epoch = steps_done % self.config.steps_per_epoch(self.images()).max(1) == 0;
+        if !interrupted && (!ends_an_epoch || self.state.knn.is_none()) {
+            self.evaluate(model)?;
+        }
+        let summary = Summary {
+            end: if interrupted {
+                End::Interrupted
+            } else if steps_done < self.config.total_steps(self.images()) {
+                End::MaxSteps
+            } else {
+                End::Completed
+            },
+            steps: steps_done,
+            epochs: steps_done / self.config.steps_per_epoch(self.images()).max(1),
+            loss: self.state.last_loss,
+            knn_top1: self.state.knn.map(|(top1, _)| top1),
+            knn_top5: self.state.knn.map(|(_, top5)| top5),
+            knn_before: self.state.floors.before,
+            knn_pixels: self.state.floors.pixels,
+            knn_protocol: self.evaluator.protocol(),
+            seconds: self.progress.run_started.elapsed().as_secs_f64(),
+            out: self.folder.path().to_path_buf(),
+        };
+        for bad in self.feed.loader().bad_images() {
+            self.notice(Level::Warning, format!("left out: {bad}"))?;
+        }
+        self.tell(RunEvent::Finished(summary.clone()))?;
+        Ok(summary)
+    }
+
+    fn images(&self) -> usize {
+        self.feed.loader().source().len()
+    }
+}
+
+impl<B: AutodiffBackend, M: Method<B>> RunHooks<B, M> for Session<B> {
+    fn after_step(&mut self, ready: StepReady<B>) -> Result<(), Stop> {
+        let result = self.step(ready);
+        self.keep(result)?;
+        if self.stop.is_requested() {
+            return Err(Stop::Interrupted);
+        }
+        Ok(())
+    }
+
+    fn after_epoch(
+        &mut self,
+        model: &M,
+        epoch: usize,
+        steps_done: usize,
+    ) -> Result<ValidationStats, Stop> {
+        let result = self.epoch(model, epoch, steps_done);
+        self.keep(result)
+    }
+
+    fn wants_checkpoint(&self, epoch: usize) -> bool {
+        (epoch + 1).is_multiple_of(self.config.checkpoint.every.max(1))
+    }
+
+    fn begin_checkpoint(&mut self, model: &M, steps_done: usize) -> Result<(), Stop> {
+        let result = self.begin(model, steps_done);
+        self.keep(result)
+    }
+
+    fn finish(&mut self, model: &M, steps_done: usize, stop: Option<Stop>) {
+        let result = self.conclude(model, steps_done, stop);
+        *self
+            .outcome
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(result);
+    }
+}

@@ -1,0 +1,26 @@
+//! What a checkpoint holds beside the learner's records.
+
+use serde::{Deserialize, Serialize};
+
+use super::session::Floors;
+
+/// The file in a checkpoint folder.
+pub const STATE_FILE: &str = "run.json";
+
+/// The course of a run so far.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunState {
+    /// Optimizer steps taken.
+    pub step: usize,
+    /// Sum of the losses of the current epoch.
+    pub epoch_loss_sum: f64,
+    /// Number of these losses.
+    pub epoch_losses: usize,
+    /// The last loss.
+    pub last_loss: f64,
+    /// The last kNN accuracies in percent, top-1 and top-5.
+    pub knn: Option<(f64, f64)>,
+    /// The scores that training has to beat.
+    pub floors: Floors,
+}

@@ -1,0 +1,31 @@
+//! Images and randomness for self-supervised pre-training: sources, decoding, augmented views and
+//! host batches. This crate knows nothing of tensors or devices.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! source -> Image -> ViewPlan (all draws) -> apply (pure) -> HostBatch
+//! ```
+//!
+//! Every random draw is a pure function of (seed, epoch, sample index, view), see [`rng`], so a batch
+//! sequence depends neither on the number of worker threads nor on the step at which it is entered.
+
+pub mod batch;
+pub mod decode;
+pub mod error;
+pub mod image;
+pub mod loader;
+pub mod ops;
+pub mod pixel_scale;
+pub mod plan;
+pub mod rng;
+pub mod source;
+pub mod views;
+
+pub use batch::{HostBatch, ViewGroup};
+pub use error::{BadImage, DataError};
+pub use image::Image;
+pub use loader::{BatchStream, EvalConfig, Loader, LoaderConfig, eval_batches, eval_subset};
+pub use ops::eval_transform;
+pub use source::{ImageSource, Split, open, validation_of};
+pub use views::{Jitter, ViewPlan, ViewRecipe, ViewSpec, apply, draw_plan};

@@ -1,0 +1,135 @@
+//! All images in index order through the deterministic transform, for feature extraction.
+
+use std::sync::Arc;
+
+use super::bad::BadImages;
+use super::stream::{BatchStream, Row, Settings, Task};
+use super::{MAX_BAD_IMAGES, check_batch_size, check_std};
+use crate::error::DataError;
+use crate::ops::eval_transform;
+use crate::ops::normalize::Normalizer;
+use crate::source::ImageSource;
+
+/// Batches that are prepared ahead.
+const PREFETCH: usize = 2;
+
+/// Settings of evaluation batches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvalConfig {
+    /// Pixels of the shorter side after resizing.
+    pub resize: usize,
+    /// Side of the centre crop in pixels, at most `resize`.
+    pub crop: usize,
+    /// Channel means in units of full scale.
+    pub mean: [f32; 3],
+    /// Channel standard deviations in units of full scale.
+    pub std: [f32; 3],
+    /// Images a batch; the last one may be shorter.
+    pub batch_size: usize,
+    /// Worker threads; zero counts as one.
+    pub workers: usize,
+}
+
+/// All images of a source in index order, one view each, in one group of size `crop`; the last batch may
+/// be shorter. Images that cannot be read are left out ([`crate::HostBatch::indices`] tells which are there) and
+/// listed by [`BatchStream::bad_images`]; more than [`MAX_BAD_IMAGES`] of them are an error.
+///
+/// # Errors
+/// If a setting is out of range.
+pub fn eval_batches(
+    source: Arc<dyn ImageSource>,
+    resize: usize,
+    crop: usize,
+    mean: [f32; 3],
+    std: [f32; 3],
+    batch_size: usize,
+    workers: usize,
+) -> Result<BatchStream, DataError> {
+    let indices = (0..source.len()).collect();
+    let config = EvalConfig {
+        resize,
+        crop,
+        mean,
+        std,
+        batch_size,
+        workers,
+    };
+    eval_subset(source, indices, config)
+}
+
+/// As [`eval_batches`], for the given images in the given order.
+///
+/// # Errors
+/// If a setting or an index is out of range.
+pub fn eval_subset(
+    source: Arc<dyn ImageSource>,
+    indices: Vec<usize>,
+    config: EvalConfig,
+) -> Result<BatchStream, DataError> {
+    check_batch_size(config.batch_size)?;
+    check_std(config.std)?;
+    if config.crop == 0 || config.crop > config.resize {
+        return Err(DataError::Setting {
+            setting: "crop".into(),
+            expected: "1 to the size that images are resized to",
+            got: format!("{} for a size of {}", config.crop, config.resize),
+        });
+    }
+    if let Some(&index) = indices.iter().find(|&&index| index >= source.len()) {
+        return Err(DataError::IndexOutOfRange {
+            source_name: source.describe(),
+            index,
+            len: source.len(),
+        });
+    }
+    let bad = Arc::new(BadImages::new(source.len(), MAX_BAD_IMAGES));
+    let settings = Settings {
+        epoch: 0,
+        start_step: 0,
+        workers: config.workers,
+        prefetch: PREFETCH,
+        groups: vec![(config.crop, 1)],
+        normalizer: Arc::new(Normalizer::new(config.mean, config.std)),
+        bad: Arc::clone(&bad),
+        waited_nanos: Arc::default(),
+    };
+    let task = EvalTask {
+        source,
+        indices,
+        config,
+        bad,
+    };
+    Ok(BatchStream::start(Arc::new(task), settings))
+}
+
+struct EvalTask {
+    source: Arc<dyn ImageSource>,
+    indices: Vec<usize>,
+    config: EvalConfig,
+    bad: Arc<BadImages>,
+}
+
+impl Task for EvalTask {
+    fn rows(&self, step: usize) -> usize {
+        let size = self.config.batch_size;
+        let done = step.saturating_mul(size);
+        self.indices.len().saturating_sub(done).min(size)
+    }
+
+    fn prepare(&self, step: usize, slot: usize) -> Row {
+        let index = self.indices[step * self.config.batch_size + slot];
+        let (views, bad) = match self.bad.read(&*self.source, index) {
+            Ok(image) => {
+                let view = eval_transform(&image, self.config.resize, self.config.crop);
+                (Some(vec![view]), Vec::new())
+            }
+            Err(image) => (None, vec![image]),
+        };
+        Row {
+            index,
+            label: self.source.label(index),
+            views,
+            bad,
+        }
+    }
+}

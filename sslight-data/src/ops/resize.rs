@@ -1,0 +1,252 @@
+//! Anti-aliased bicubic resizing in fixed point, as Pillow 9.2 does it: horizontal pass first, 8 bits
+//! in between.
+//!
+//! The picture is read through the crop box, so that nothing is copied before the first pass, and the
+//! filter never sees a pixel outside the box. Only a window of the output may be asked for; then only
+//! the columns and rows behind it are computed.
+
+use super::crop::CropBox;
+use crate::Image;
+
+/// Fraction bits of the fixed-point weights. 8-bit samples times weights whose absolute sum stays
+/// below 1.5 fit 32 bits.
+const PRECISION: u32 = 22;
+const HALF: i32 = 1 << (PRECISION - 1);
+
+/// Half width of the Keys kernel in source pixels when enlarging.
+const SUPPORT: f64 = 2.0;
+
+/// Keys' cubic convolution kernel with a = -0.5.
+fn keys(t: f64) -> f64 {
+    const A: f64 = -0.5;
+    let t = t.abs();
+    if t < 1.0 {
+        ((A + 2.0) * t - (A + 3.0)) * t * t + 1.0
+    } else if t < 2.0 {
+        (((t - 5.0) * t + 8.0) * t - 4.0) * A
+    } else {
+        0.0
+    }
+}
+
+/// Source window of one output position and its place in the table of weights.
+struct Window {
+    start: usize,
+    weights: std::ops::Range<usize>,
+}
+
+/// The filter along one axis for a range of output positions.
+struct Axis {
+    windows: Vec<Window>,
+    weights: Vec<i32>,
+}
+
+impl Axis {
+    /// The filter that maps `source` samples to `output` samples, for the output positions in `wanted`;
+    /// `None` where the pass would be the identity.
+    fn new(source: usize, output: usize, wanted: std::ops::Range<usize>) -> Option<Self> {
+        if source == output {
+            return None;
+        }
+        let scale = source as f64 / output as f64;
+        let filter_scale = scale.max(1.0);
+        let per_pixel = 1.0 / filter_scale;
+        let support = SUPPORT * filter_scale;
+        let mut axis = Self {
+            windows: Vec::with_capacity(wanted.len()),
+            weights: Vec::with_capacity(wanted.len() * (2.0 * support + 2.0) as usize),
+        };
+        let mut exact = Vec::new();
+        for x in wanted {
+            let center = (x as f64 + 0.5) * scale;
+            // A cast to an unsigned integer truncates and stops at zero, which is what is wanted here.
+            let start = (center - support + 0.5) as usize;
+            let end = ((center + support + 0.5) as usize).min(source);
+            exact.clear();
+            exact.extend((start..end).map(|j| keys((j as f64 - center + 0.5) * per_pixel)));
+            let total: f64 = exact.iter().sum();
+            let first = axis.weights.len();
+            axis.weights.extend(exact.iter().map(|w| {
+                let fixed = w / total * f64::from(1 << PRECISION);
+                (fixed + 0.5_f64.copysign(fixed)) as i32
+            }));
+            axis.windows.push(Window {
+                start,
+                weights: first..axis.weights.len(),
+            });
+        }
+        Some(axis)
+    }
+
+    /// The source samples that any window touches.
+    fn touched(&self) -> std::ops::Range<usize> {
+        let start = self.windows.iter().map(|w| w.start).min().unwrap_or(0);
+        let end = self.windows.iter().map(|w| w.start + w.weights.len());
+        start..end.max().unwrap_or(start)
+    }
+}
+
+/// Fixed point to 8 bits, clipped.
+#[inline]
+fn to_u8(fixed: i32) -> u8 {
+    (fixed >> PRECISION).clamp(0, 255) as u8
+}
+
+/// Resizes a box of the picture to `width` x `height` pixels. A box that reaches beyond the picture is
+/// cut at its border; a zero side counts as one pixel.
+pub fn resize_crop(image: &Image, area: CropBox, width: usize, height: usize) -> Image {
+    let (width, height) = (width.max(1), height.max(1));
+    resize_window(image, area, (width, height), CropBox::whole(width, height))
+}
+
+/// As [`resize_crop`] to `full` = (width, height), of which only `window` is computed.
+pub(crate) fn resize_window(
+    image: &Image,
+    area: CropBox,
+    full: (usize, usize),
+    window: CropBox,
+) -> Image {
+    let area = area.clamped_to(image.width, image.height);
+    let columns = window.left..window.left + window.width;
+    let rows = window.top..window.top + window.height;
+    let horizontal = Axis::new(area.width, full.0, columns.clone());
+    let vertical = Axis::new(area.height, full.1, rows.clone());
+    let source_rows = vertical.as_ref().map_or(rows, Axis::touched);
+
+    let row_at = |y: usize| {
+        let start = (area.top + y) * image.row_bytes() + 3 * area.left;
+        &image.pixels[start..start + 3 * area.width]
+    };
+    let row_bytes = 3 * window.width;
+    let mut narrowed = vec![0; source_rows.len() * row_bytes];
+    for (y, out) in source_rows
+        .clone()
+        .zip(narrowed.chunks_exact_mut(row_bytes))
+    {
+        match &horizontal {
+            Some(axis) => filter_row(row_at(y), axis, out),
+            None => out.copy_from_slice(&row_at(y)[3 * columns.start..3 * columns.end]),
+        }
+    }
+    let pixels = match &vertical {
+        Some(axis) => filter_columns(&narrowed, source_rows.start, row_bytes, axis),
+        None => narrowed,
+    };
+    Image {
+        width: window.width,
+        height: window.height,
+        pixels,
+    }
+}
+
+/// Horizontal pass over one row of RGB samples.
+fn filter_row(row: &[u8], axis: &Axis, out: &mut [u8]) {
+    for (window, out) in axis.windows.iter().zip(out.as_chunks_mut::<3>().0) {
+        let weights = &axis.weights[window.weights.clone()];
+        let pixels = &row[3 * window.start..3 * (window.start + weights.len())];
+        let mut sum = [HALF; 3];
+        for (pixel, &weight) in pixels.as_chunks::<3>().0.iter().zip(weights) {
+            for channel in 0..3 {
+                sum[channel] += i32::from(pixel[channel]) * weight;
+            }
+        }
+        *out = sum.map(to_u8);
+    }
+}
+
+/// Vertical pass; `first_row` is the source row that `rows` begins with.
+fn filter_columns(rows: &[u8], first_row: usize, row_bytes: usize, axis: &Axis) -> Vec<u8> {
+    let mut out = vec![0; axis.windows.len() * row_bytes];
+    let mut sums = vec![HALF; row_bytes];
+    for (window, out) in axis.windows.iter().zip(out.chunks_exact_mut(row_bytes)) {
+        sums.fill(HALF);
+        let start = (window.start - first_row) * row_bytes;
+        let weights = &axis.weights[window.weights.clone()];
+        for (row, &weight) in rows[start..].chunks_exact(row_bytes).zip(weights) {
+            for (sum, &sample) in sums.iter_mut().zip(row) {
+                *sum += i32::from(sample) * weight;
+            }
+        }
+        for (out, &sum) in out.iter_mut().zip(&sums) {
+            *out = to_u8(sum);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn ramp(width: usize, height: usize) -> Image {
+        let pixels = (0..3 * width * height).map(|i| (i * 37 % 251) as u8);
+        Image::from_rgb(width, height, pixels.collect()).unwrap()
+    }
+
+    #[test]
+    fn weights_of_each_output_pixel_sum_to_one() {
+        for (source, output) in [(1, 32), (5, 2), (500, 224), (224, 500), (20_000, 7)] {
+            let axis = Axis::new(source, output, 0..output).unwrap();
+            for window in &axis.windows {
+                let weights = &axis.weights[window.weights.clone()];
+                let total: i64 = weights.iter().map(|&w| i64::from(w)).sum();
+                // Each weight is rounded once, by half a unit at most.
+                let limit = weights.len() as i64 / 2 + 1;
+                assert!(
+                    (total - (1 << PRECISION)).abs() <= limit,
+                    "{source} {output}"
+                );
+                // What the 32-bit sums rest on.
+                let mass: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
+                assert!(255 * mass + i64::from(HALF) <= i64::from(i32::MAX));
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_size_is_the_identity() {
+        let image = ramp(13, 9);
+        assert_eq!(resize_crop(&image, CropBox::whole(13, 9), 13, 9), image);
+    }
+
+    #[test]
+    fn a_constant_picture_stays_constant() {
+        let image = Image::from_gray(31, 17, &[201; 31 * 17]).unwrap();
+        for (width, height) in [(224, 224), (5, 3), (31, 4), (64, 17)] {
+            let out = resize_crop(&image, CropBox::whole(31, 17), width, height);
+            assert!(out.pixels.iter().all(|&v| v == 201), "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn a_box_is_resized_as_if_it_had_been_cut_out() {
+        let image = ramp(40, 30);
+        let area = CropBox {
+            top: 7,
+            left: 11,
+            height: 13,
+            width: 19,
+        };
+        let cut = super::super::crop::crop(&image, area);
+        let expected = resize_crop(&cut, CropBox::whole(19, 13), 24, 8);
+        assert_eq!(resize_crop(&image, area, 24, 8), expected);
+    }
+
+    #[test]
+    fn a_window_equals_that_part_of_the_whole_output() {
+        let image = ramp(40, 30);
+        let whole = CropBox::whole(40, 30);
+        for full in [(64, 48), (20, 15), (40, 15), (20, 30)] {
+            let window = CropBox {
+                top: 3,
+                left: 5,
+                height: 9,
+                width: 11,
+            };
+            let expected =
+                super::super::crop::crop(&resize_crop(&image, whole, full.0, full.1), window);
+            assert_eq!(resize_window(&image, whole, full, window), expected);
+        }
+    }
+}

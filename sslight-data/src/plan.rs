@@ -1,0 +1,79 @@
+//! The order of the images of an epoch and its cut into steps.
+
+use crate::rng::{Draws, Purpose};
+
+/// The order of one epoch: a pure function of (number of images, seed, epoch).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochPlan {
+    order: Vec<usize>,
+    batch_size: usize,
+}
+
+impl EpochPlan {
+    /// A uniformly random order of `images` images, cut into steps of `batch_size`; the remainder that
+    /// fills no step is dropped (it is another one in each epoch).
+    pub fn new(images: usize, batch_size: usize, seed: u64, epoch: usize) -> Self {
+        let mut order: Vec<usize> = (0..images).collect();
+        Draws::new(seed, epoch as u64, 0, 0, Purpose::Order).shuffle(&mut order);
+        Self { order, batch_size }
+    }
+
+    /// Number of full steps.
+    pub fn steps(&self) -> usize {
+        self.order.len().checked_div(self.batch_size).unwrap_or(0)
+    }
+
+    /// Image indices of the whole epoch, the dropped remainder included.
+    pub fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// Position in [`Self::order`] of the first image of a step.
+    pub fn position(&self, step: usize) -> usize {
+        step * self.batch_size
+    }
+
+    /// Image indices of one step; `None` from [`Self::steps`] on.
+    pub fn step(&self, step: usize) -> Option<&[usize]> {
+        if step >= self.steps() {
+            return None;
+        }
+        let start = self.position(step);
+        self.order.get(start..start + self.batch_size)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_shows_each_image_at_most_once_and_drops_the_remainder() {
+        let plan = EpochPlan::new(103, 10, 1, 0);
+        assert_eq!(plan.steps(), 10);
+        let mut seen: Vec<usize> = (0..10)
+            .flat_map(|s| plan.step(s).unwrap().to_vec())
+            .collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 100);
+        assert!(plan.step(10).is_none());
+    }
+
+    #[test]
+    fn order_depends_on_seed_and_epoch_alone() {
+        let plan = EpochPlan::new(50, 7, 1, 2);
+        assert_eq!(plan, EpochPlan::new(50, 7, 1, 2));
+        assert_ne!(plan.order(), EpochPlan::new(50, 7, 1, 3).order());
+        assert_ne!(plan.order(), EpochPlan::new(50, 7, 2, 2).order());
+        assert_eq!(plan.order(), EpochPlan::new(50, 9, 1, 2).order());
+    }
+
+    #[test]
+    fn degenerate_sizes_have_no_steps() {
+        assert_eq!(EpochPlan::new(0, 4, 0, 0).steps(), 0);
+        assert_eq!(EpochPlan::new(4, 0, 0, 0).steps(), 0);
+        assert_eq!(EpochPlan::new(3, 4, 0, 0).steps(), 0);
+    }
+}

@@ -1,0 +1,234 @@
+//! The operations on the tape, once for all backends.
+
+use burn::backend::Autodiff;
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::tensor::backend::AutodiffBackend as _;
+use burn::tensor::ops::{ConvOptions, FloatTensor};
+
+use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput};
+
+impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
+    fn conv2d_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        match Conv2d
+            .prepare::<C>([x.node.clone(), weight.node.clone()])
+            .compute_bound()
+            .stateful()
+        {
+            OpsKind::Tracked(mut prep) => {
+                // The tape keeps both tensors whichever gradient is wanted: the shape of one is
+                // that of its gradient.
+                let state = Conv2dState {
+                    x: prep.checkpoint(&x),
+                    weight: prep.checkpoint(&weight),
+                    options: options.clone(),
+                };
+                let y = B::conv2d_forward(x.primitive, weight.primitive, options);
+                prep.finish(state, y)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::conv2d_forward(x.primitive, weight.primitive, options))
+            }
+        }
+    }
+
+    fn conv2d_backward_input(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        Self::from_inner(B::conv2d_backward_input(
+            x.primitive,
+            weight.primitive,
+            output_grad.primitive,
+            options,
+        ))
+    }
+
+    fn conv2d_backward_weight(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        Self::from_inner(B::conv2d_backward_weight(
+            x.primitive,
+            weight.primitive,
+            output_grad.primitive,
+            options,
+        ))
+    }
+
+    fn batch_norm_train_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        eps: f64,
+        activation: Activation,
+    ) -> BatchNormOutput<FloatTensor<Self>> {
+        let nodes = [x.node.clone(), weight.node.clone(), bias.node.clone()];
+        match BatchNorm.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let [x_id, weight_id, bias_id] = [&x, &weight, &bias].map(|t| prep.checkpoint(t));
+                let output = B::batch_norm_train_forward(
+                    x.primitive,
+                    weight.primitive,
+                    bias.primitive,
+                    eps,
+                    activation,
+                );
+                let state = BatchNormState {
+                    x: x_id,
+                    weight: weight_id,
+                    bias: bias_id,
+                    mean: output.mean.clone(),
+                    var: output.var.clone(),
+                    eps,
+                    activation,
+                };
+                BatchNormOutput {
+                    y: prep.finish(state, output.y),
+                    mean: Self::from_inner(output.mean),
+                    var: Self::from_inner(output.var),
+                }
+            }
+            OpsKind::UnTracked(prep) => {
+                let output = B::batch_norm_train_forward(
+                    x.primitive,
+                    weight.primitive,
+                    bias.primitive,
+                    eps,
+                    activation,
+                );
+                BatchNormOutput {
+                    y: prep.finish(output.y),
+                    mean: Self::from_inner(output.mean),
+                    var: Self::from_inner(output.var),
+                }
+            }
+        }
+    }
+
+    fn batch_norm_train_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        var: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+        eps: f64,
+        activation: Activation,
+    ) -> BatchNormGradients<FloatTensor<Self>> {
+        let grads = B::batch_norm_train_backward(
+            x.primitive,
+            weight.primitive,
+            bias.primitive,
+            mean.primitive,
+            var.primitive,
+            output_grad.primitive,
+            eps,
+            activation,
+        );
+        BatchNormGradients {
+            x: Self::from_inner(grads.x),
+            weight: Self::from_inner(grads.weight),
+            bias: Self::from_inner(grads.bias),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Conv2d;
+
+#[derive(Debug, Clone)]
+struct Conv2dState {
+    x: NodeId,
+    weight: NodeId,
+    options: ConvOptions<2>,
+}
+
+impl<B: Backend> Backward<B, 2> for Conv2d {
+    type State = Conv2dState;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 2>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let state = ops.state;
+        let [x_node, weight_node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        let x: FloatTensor<B> = checkpointer.retrieve_node_output(state.x);
+        let weight: FloatTensor<B> = checkpointer.retrieve_node_output(state.weight);
+        if let Some(node) = x_node {
+            let x_grad = B::conv2d_backward_input(
+                x.clone(),
+                weight.clone(),
+                grad.clone(),
+                state.options.clone(),
+            );
+            grads.register::<B>(node.id, x_grad);
+        }
+        if let Some(node) = weight_node {
+            let weight_grad = B::conv2d_backward_weight(x, weight, grad, state.options);
+            grads.register::<B>(node.id, weight_grad);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct BatchNorm;
+
+#[derive(Debug, Clone)]
+struct BatchNormState<F> {
+    x: NodeId,
+    weight: NodeId,
+    bias: NodeId,
+    mean: F,
+    var: F,
+    eps: f64,
+    activation: Activation,
+}
+
+impl<B: Backend> Backward<B, 3> for BatchNorm {
+    type State = BatchNormState<FloatTensor<B>>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let state = ops.state;
+        let [x_node, weight_node, bias_node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        let parent_grads = B::batch_norm_train_backward(
+            checkpointer.retrieve_node_output(state.x),
+            checkpointer.retrieve_node_output(state.weight),
+            checkpointer.retrieve_node_output(state.bias),
+            state.mean,
+            state.var,
+            grad,
+            state.eps,
+            state.activation,
+        );
+        for (node, parent_grad) in [
+            (x_node, parent_grads.x),
+            (weight_node, parent_grads.weight),
+            (bias_node, parent_grads.bias),
+        ] {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, parent_grad);
+            }
+        }
+    }
+}

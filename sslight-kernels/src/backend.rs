@@ -1,0 +1,151 @@
+//! The extension traits, and which backends have them.
+
+use burn::tensor::ops::{ConvOptions, FloatTensor};
+use burn_ndarray::{NdArray, NdArrayTensor, SharedArray};
+
+use crate::stock;
+
+/// What follows a normalisation, computed in the same pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Activation {
+    /// The identity.
+    #[default]
+    None,
+    /// `max(x, 0)`; its derivative at 0 is 0.
+    Relu,
+    /// `min(max(x, 0), 6)`; its derivative at 0 and at 6 is 0, as in PyTorch.
+    Relu6,
+}
+
+/// What [`Backend::batch_norm_train_forward`] computes.
+#[derive(Debug, Clone)]
+pub struct BatchNormOutput<F> {
+    /// Normalised and activated values, `[b, c, positions]`.
+    pub y: F,
+    /// Mean of each channel, `[c]`, outside the graph.
+    pub mean: F,
+    /// Biased variance of each channel, `[c]`, outside the graph.
+    pub var: F,
+}
+
+/// What [`Backend::batch_norm_train_backward`] computes.
+#[derive(Debug, Clone)]
+pub struct BatchNormGradients<F> {
+    /// Gradient for the input, `[b, c, positions]`.
+    pub x: F,
+    /// Gradient for the scale, `[c]`.
+    pub weight: F,
+    /// Gradient for the shift, `[c]`.
+    pub bias: F,
+}
+
+/// A burn backend with the training operations of this crate.
+///
+/// Every operation has a default body made of burn's operations, thus `impl Backend for X {}` is all
+/// that a further backend needs. The functions take primitives; [`conv2d`](crate::conv2d) and
+/// [`batch_norm_train`](crate::batch_norm_train) take tensors.
+///
+/// # Panics
+/// Operations panic on shapes that do not fit, as burn's own do.
+pub trait Backend: burn::tensor::backend::Backend {
+    /// Convolution without bias.
+    ///
+    /// # Shapes
+    /// x `[b, c_in, h, w]`, weight `[c_out, c_in / groups, kh, kw]` to `[b, c_out, h', w']`.
+    fn conv2d_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        stock::conv2d_forward::<Self>(x, weight, options)
+    }
+
+    /// Gradient of [`conv2d_forward`](Self::conv2d_forward) for `x`, given that for its output.
+    fn conv2d_backward_input(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        stock::conv2d_backward_input::<Self>(x, weight, output_grad, options)
+    }
+
+    /// Gradient of [`conv2d_forward`](Self::conv2d_forward) for `weight`, given that for its output.
+    fn conv2d_backward_weight(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> FloatTensor<Self> {
+        stock::conv2d_backward_weight::<Self>(x, weight, output_grad, options)
+    }
+
+    /// Batch normalisation by the statistics of the batch (Ioffe and Szegedy 2015, algorithm 1),
+    /// followed by an activation.
+    ///
+    /// `y = act(weight * (x - mean) / sqrt(var + eps) + bias)`, the variance being the biased one.
+    /// Gradients flow through `y`, not through the statistics that are returned beside it.
+    ///
+    /// # Shapes
+    /// x `[b, c, positions]`, weight and bias `[c]`.
+    fn batch_norm_train_forward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        eps: f64,
+        activation: Activation,
+    ) -> BatchNormOutput<FloatTensor<Self>> {
+        stock::batch_norm_train_forward::<Self>(x, weight, bias, eps, activation)
+    }
+
+    /// Gradients of [`batch_norm_train_forward`](Self::batch_norm_train_forward), given that for `y`.
+    ///
+    /// `mean` and `var` are those that the forward pass returned. Its `y` is not needed: where the
+    /// activation is flat is computed again from `x`.
+    #[allow(clippy::too_many_arguments)]
+    fn batch_norm_train_backward(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        var: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+        eps: f64,
+        activation: Activation,
+    ) -> BatchNormGradients<FloatTensor<Self>> {
+        stock::batch_norm_train_backward::<Self>(
+            x,
+            weight,
+            bias,
+            mean,
+            var,
+            output_grad,
+            eps,
+            activation,
+        )
+    }
+}
+
+/// A [`Backend`] with automatic differentiation over another [`Backend`].
+pub trait AutodiffBackend:
+    Backend + burn::tensor::backend::AutodiffBackend<InnerBackend: Backend>
+{
+}
+
+impl<B> AutodiffBackend for B where
+    B: Backend + burn::tensor::backend::AutodiffBackend<InnerBackend: Backend>
+{
+}
+
+impl<E, I, Q> Backend for NdArray<E, I, Q>
+where
+    NdArrayTensor: From<SharedArray<E>> + From<SharedArray<I>>,
+    Self: burn::tensor::backend::Backend,
+{
+}
+
+#[cfg(feature = "cuda")]
+impl Backend for burn_cuda::Cuda<f32, i32> {}
+
+#[cfg(feature = "wgpu")]
+impl Backend for burn_wgpu::Wgpu<f32, i32, u32> {}

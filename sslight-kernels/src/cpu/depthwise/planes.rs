@@ -1,0 +1,383 @@
+//! Depthwise convolution plane by plane.
+//!
+//! A plane is copied into `stride^2` padded phase planes (which rows and columns modulo the stride):
+//!
+//! ```text
+//! padded input (r, q) -> phase (r mod s, q mod s), row r / s, column q / s
+//! ```
+//!
+//! All phases have the same pitch `w' + 2 / s`, so each kernel position is one fixed offset and an
+//! output plane is nine shifted multiply-adds over one contiguous run, whatever its width. The few
+//! values between the rows of the run are computed and thrown away.
+
+use rayon::prelude::*;
+
+use super::{TAPS, kernel};
+use crate::cpu::shape::ConvShape;
+use crate::cpu::simd::{Kernel, dispatch, mul_add};
+
+/// Values that a task should at least move.
+const MIN_TASK: usize = 1 << 15;
+const LANES: usize = 8;
+
+/// Where things lie in the buffers of one plane.
+#[derive(Clone, Copy)]
+struct Layout {
+    stride: usize,
+    input: [usize; 2],
+    output: [usize; 2],
+    padding: [usize; 2],
+    /// Rows and columns by which an output row reaches beyond its own index: `2 / stride`.
+    reach: usize,
+    pitch: usize,
+    /// Rows of a phase plane.
+    rows: usize,
+}
+
+impl Layout {
+    fn new(shape: &ConvShape) -> Self {
+        let stride = shape.stride[0];
+        let reach = 2 / stride;
+        Self {
+            stride,
+            input: shape.input,
+            output: shape.output,
+            padding: shape.padding,
+            reach,
+            pitch: shape.output[1] + reach,
+            rows: shape.output[0] + reach,
+        }
+    }
+
+    fn phase_len(&self) -> usize {
+        self.rows * self.pitch
+    }
+
+    /// From the first to the last output, with the gaps between rows.
+    fn run_len(&self) -> usize {
+        (self.output[0] - 1) * self.pitch + self.output[1]
+    }
+
+    /// A plane of output gradients with `reach` zeros on each side (shared between rows).
+    fn padded_output_len(&self) -> usize {
+        (self.rows + self.reach) * self.pitch + self.reach
+    }
+
+    /// Where output (0, 0) finds what kernel position `tap` sees, in the phase planes.
+    fn tap_offset(&self, tap: usize) -> usize {
+        let (row, column, s) = (tap / 3, tap % 3, self.stride);
+        (row % s * s + column % s) * self.phase_len() + row / s * self.pitch + column / s
+    }
+
+    /// Copies a plane to its phase planes, whose other values are zero and stay so.
+    #[inline(always)]
+    fn fill_phases(&self, plane: &[f32], phases: &mut [f32]) {
+        let [_, width] = self.input;
+        for (y, row) in plane.chunks_exact(width).enumerate() {
+            let r = y + self.padding[0];
+            if r / self.stride >= self.rows {
+                break;
+            }
+            for column_phase in 0..self.stride {
+                // the first column of the row that belongs to this phase
+                let first = (column_phase + self.padding[1] * (self.stride - 1)) % self.stride;
+                if first >= width {
+                    continue;
+                }
+                let q = (first + self.padding[1]) / self.stride;
+                let phase = r % self.stride * self.stride + column_phase;
+                let start = phase * self.phase_len() + r / self.stride * self.pitch;
+                let target = &mut phases[start + q..start + self.pitch];
+                copy_strided(target, &row[first..], self.stride);
+            }
+        }
+    }
+}
+
+/// `target[i] = source[i * stride]` as far as both reach.
+#[inline(always)]
+fn copy_strided(target: &mut [f32], source: &[f32], stride: usize) {
+    if stride == 1 {
+        let len = target.len().min(source.len());
+        target[..len].copy_from_slice(&source[..len]);
+    } else {
+        for (target, pair) in target.iter_mut().zip(source.chunks(2)) {
+            *target = pair[0];
+        }
+    }
+}
+
+/// `run[i] = sum_t weights[t] * buffer[offsets[t] + i]`.
+#[inline(always)]
+fn correlate<const FMA: bool, const N: usize>(
+    run: &mut [f32],
+    buffer: &[f32],
+    offsets: [usize; N],
+    weights: [f32; N],
+) {
+    let len = run.len();
+    let taps = offsets.map(|offset| &buffer[offset..offset + len]);
+    for (i, out) in run.iter_mut().enumerate() {
+        let mut sum = taps[0][i] * weights[0];
+        for t in 1..N {
+            sum = mul_add::<FMA>(taps[t][i], weights[t], sum);
+        }
+        *out = sum;
+    }
+}
+
+/// `sum_i run[i] * buffer[offsets[t] + i]` for each kernel position.
+#[inline(always)]
+fn dot_taps<const FMA: bool>(run: &[f32], buffer: &[f32], offsets: [usize; TAPS]) -> [f32; TAPS] {
+    let taps = offsets.map(|offset| &buffer[offset..offset + run.len()]);
+    let mut sums = [[0.0f32; LANES]; TAPS];
+    let whole = run.len() / LANES * LANES;
+    for start in (0..whole).step_by(LANES) {
+        let value: &[f32] = &run[start..start + LANES];
+        for (sum, tap) in sums.iter_mut().zip(&taps) {
+            let tap = &tap[start..start + LANES];
+            for lane in 0..LANES {
+                sum[lane] = mul_add::<FMA>(value[lane], tap[lane], sum[lane]);
+            }
+        }
+    }
+    std::array::from_fn(|t| {
+        let tail: f32 = (whole..run.len()).map(|i| run[i] * taps[t][i]).sum();
+        sums[t].iter().sum::<f32>() + tail
+    })
+}
+
+struct Forward<'a> {
+    layout: Layout,
+    channels: usize,
+    first_plane: usize,
+    x: &'a [f32],
+    weight: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let layout = self.layout;
+        let offsets: [usize; TAPS] = std::array::from_fn(|tap| layout.tap_offset(tap));
+        let mut phases = vec![0.0; layout.stride * layout.stride * layout.phase_len()];
+        let mut run = vec![0.0; layout.run_len()];
+        let x_planes = self.x.chunks_exact(layout.input[0] * layout.input[1]);
+        let y_planes = self.y.chunks_exact_mut(layout.output[0] * layout.output[1]);
+        for (index, (x, y)) in x_planes.zip(y_planes).enumerate() {
+            let weights = kernel(self.weight, (self.first_plane + index) % self.channels);
+            layout.fill_phases(x, &mut phases);
+            correlate::<FMA, TAPS>(&mut run, &phases, offsets, weights);
+            for (y, run) in y
+                .chunks_exact_mut(layout.output[1])
+                .zip(run.chunks(layout.pitch))
+            {
+                y.copy_from_slice(&run[..layout.output[1]]);
+            }
+        }
+    }
+}
+
+struct BackwardInput<'a> {
+    layout: Layout,
+    channels: usize,
+    first_plane: usize,
+    weight: &'a [f32],
+    y_grad: &'a [f32],
+    x_grad: &'a mut [f32],
+}
+
+impl BackwardInput<'_> {
+    /// The run of one phase of the input gradient: output `a` rows up and `b` columns left took this
+    /// input under kernel position `(row_phase + s a, column_phase + s b)`.
+    #[inline(always)]
+    fn phase<const FMA: bool, const ROWS: usize, const COLUMNS: usize, const N: usize>(
+        layout: &Layout,
+        [row_phase, column_phase]: [usize; 2],
+        weights: &[f32; TAPS],
+        padded: &[f32],
+        phases: &mut [f32],
+    ) {
+        let s = layout.stride;
+        let up_left = |t: usize| (t / COLUMNS, t % COLUMNS);
+        let offsets: [usize; N] = std::array::from_fn(|t| {
+            let (a, b) = up_left(t);
+            (layout.reach - a) * layout.pitch + layout.reach - b
+        });
+        let taps: [f32; N] = std::array::from_fn(|t| {
+            let (a, b) = up_left(t);
+            weights[(row_phase + s * a) * 3 + column_phase + s * b]
+        });
+        let len = layout.phase_len();
+        let run = &mut phases[(row_phase * s + column_phase) * len..][..len];
+        correlate::<FMA, N>(run, padded, offsets, taps);
+    }
+}
+
+impl Kernel for BackwardInput<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let layout = self.layout;
+        let mut padded = vec![0.0; layout.padded_output_len()];
+        let mut phases = vec![0.0; layout.stride * layout.stride * layout.phase_len()];
+        let x_planes = self
+            .x_grad
+            .chunks_exact_mut(layout.input[0] * layout.input[1]);
+        let y_planes = self
+            .y_grad
+            .chunks_exact(layout.output[0] * layout.output[1]);
+        for (index, (x, y)) in x_planes.zip(y_planes).enumerate() {
+            let weights = kernel(self.weight, (self.first_plane + index) % self.channels);
+            for (row, y) in y.chunks_exact(layout.output[1]).enumerate() {
+                let start = (row + layout.reach) * layout.pitch + layout.reach;
+                padded[start..start + y.len()].copy_from_slice(y);
+            }
+            if layout.stride == 1 {
+                Self::phase::<FMA, 3, 3, 9>(&layout, [0, 0], &weights, &padded, &mut phases);
+            } else {
+                Self::phase::<FMA, 2, 2, 4>(&layout, [0, 0], &weights, &padded, &mut phases);
+                Self::phase::<FMA, 2, 1, 2>(&layout, [0, 1], &weights, &padded, &mut phases);
+                Self::phase::<FMA, 1, 2, 2>(&layout, [1, 0], &weights, &padded, &mut phases);
+                Self::phase::<FMA, 1, 1, 1>(&layout, [1, 1], &weights, &padded, &mut phases);
+            }
+            layout.read_phases(&phases, x);
+        }
+    }
+}
+
+impl Layout {
+    /// Copies phase planes back to a plane; inputs beyond the last output's reach get 0.
+    #[inline(always)]
+    fn read_phases(&self, phases: &[f32], plane: &mut [f32]) {
+        let s = self.stride;
+        for (y, row) in plane.chunks_exact_mut(self.input[1]).enumerate() {
+            let r = y + self.padding[0];
+            if r / s >= self.rows {
+                row.fill(0.0);
+                continue;
+            }
+            let start = r % s * s * self.phase_len() + r / s * self.pitch;
+            if s == 1 {
+                let len = row.len().min(self.pitch - self.padding[1]);
+                let from = start + self.padding[1];
+                row[..len].copy_from_slice(&phases[from..from + len]);
+                row[len..].fill(0.0);
+                continue;
+            }
+            let [even, odd] = [0, 1].map(|phase| {
+                let start = start + phase * self.phase_len();
+                &phases[start..start + self.pitch]
+            });
+            for (x, value) in row.iter_mut().enumerate() {
+                let q = x + self.padding[1];
+                let phase = if q % 2 == 0 { even } else { odd };
+                *value = phase.get(q / 2).copied().unwrap_or(0.0);
+            }
+        }
+    }
+}
+
+struct BackwardWeight<'a> {
+    layout: Layout,
+    shape: &'a ConvShape,
+    channel: usize,
+    x: &'a [f32],
+    y_grad: &'a [f32],
+}
+
+impl Kernel for BackwardWeight<'_> {
+    type Output = [f64; TAPS];
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> [f64; TAPS] {
+        let (layout, shape) = (self.layout, self.shape);
+        let offsets: [usize; TAPS] = std::array::from_fn(|tap| layout.tap_offset(tap));
+        let mut phases = vec![0.0; layout.stride * layout.stride * layout.phase_len()];
+        let mut run = vec![0.0; layout.run_len()];
+        let mut total = [0.0; TAPS];
+        for image in 0..shape.batch {
+            let plane = image * shape.in_channels + self.channel;
+            let x = &self.x[plane * shape.input_len()..][..shape.input_len()];
+            let y = &self.y_grad[plane * shape.output_len()..][..shape.output_len()];
+            layout.fill_phases(x, &mut phases);
+            for (run, y) in run
+                .chunks_mut(layout.pitch)
+                .zip(y.chunks_exact(layout.output[1]))
+            {
+                run[..y.len()].copy_from_slice(y);
+            }
+            let sums = dot_taps::<FMA>(&run, &phases, offsets);
+            for (total, sum) in total.iter_mut().zip(sums) {
+                *total += f64::from(sum);
+            }
+        }
+        total
+    }
+}
+
+fn planes_per_task(shape: &ConvShape) -> usize {
+    MIN_TASK.div_ceil(shape.input_len())
+}
+
+pub(super) fn forward(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
+    let mut y = vec![0.0; shape.batch * shape.out_channels * shape.output_len()];
+    let planes = planes_per_task(shape);
+    y.par_chunks_mut(planes * shape.output_len())
+        .zip(x.par_chunks(planes * shape.input_len()))
+        .enumerate()
+        .for_each(|(task, (y, x))| {
+            dispatch(Forward {
+                layout: Layout::new(shape),
+                channels: shape.in_channels,
+                first_plane: task * planes,
+                x,
+                weight,
+                y,
+            });
+        });
+    y
+}
+
+pub(super) fn backward_input(shape: &ConvShape, weight: &[f32], y_grad: &[f32]) -> Vec<f32> {
+    let mut x_grad = vec![0.0; shape.batch * shape.in_channels * shape.input_len()];
+    let planes = planes_per_task(shape);
+    x_grad
+        .par_chunks_mut(planes * shape.input_len())
+        .zip(y_grad.par_chunks(planes * shape.output_len()))
+        .enumerate()
+        .for_each(|(task, (x_grad, y_grad))| {
+            dispatch(BackwardInput {
+                layout: Layout::new(shape),
+                channels: shape.in_channels,
+                first_plane: task * planes,
+                weight,
+                y_grad,
+                x_grad,
+            });
+        });
+    x_grad
+}
+
+pub(super) fn backward_weight(shape: &ConvShape, x: &[f32], y_grad: &[f32]) -> Vec<f32> {
+    let mut grad = vec![0.0; shape.in_channels * TAPS];
+    grad.par_chunks_mut(TAPS)
+        .enumerate()
+        .for_each(|(channel, grad)| {
+            let total = dispatch(BackwardWeight {
+                layout: Layout::new(shape),
+                shape,
+                channel,
+                x,
+                y_grad,
+            });
+            for (grad, total) in grad.iter_mut().zip(total) {
+                *grad = total as f32;
+            }
+        });
+    grad
+}

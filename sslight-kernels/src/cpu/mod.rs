@@ -1,0 +1,15 @@
+//! Kernels on slices of f32, images in the order `[b, c, h, w]`.
+//!
+//! Work is split by shape alone (never by the number of threads) and every reduction has one fixed
+//! order, so that results are equal bit for bit on any number of threads of one machine.
+
+pub(crate) mod batch_norm;
+mod columns;
+pub(crate) mod dense;
+pub(crate) mod depthwise;
+mod disjoint;
+mod matrix;
+mod shape;
+mod simd;
+
+pub(crate) use shape::ConvShape;

@@ -1,0 +1,44 @@
+//! Run-time choice of the instruction set.
+//!
+//! A build for x86-64 assumes SSE2 alone. Kernels are plain loops that the compiler vectorises; this
+//! module compiles them a second time for AVX2 with FMA and picks at run time.
+
+/// A loop to be compiled for each instruction set.
+pub(crate) trait Kernel {
+    /// What the loop returns.
+    type Output;
+
+    /// The loop. It must be `#[inline(always)]`, else it is not compiled for the wider set.
+    ///
+    /// `FMA` says whether [`mul_add`] is one instruction.
+    fn run<const FMA: bool>(self) -> Self::Output;
+}
+
+/// Runs the loop with the widest instruction set that the machine has.
+#[inline]
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    {
+        struct Call<K>(K);
+
+        impl<K: Kernel> pulp::NullaryFnOnce for Call<K> {
+            type Output = K::Output;
+
+            #[inline(always)]
+            fn call(self) -> K::Output {
+                self.0.run::<true>()
+            }
+        }
+
+        if let Some(avx2) = pulp::x86::V3::try_new() {
+            return avx2.vectorize(Call(kernel));
+        }
+    }
+    kernel.run::<{ cfg!(target_arch = "aarch64") }>()
+}
+
+/// `a * b + c`, rounded once where that costs one instruction.
+#[inline(always)]
+pub(crate) fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}

@@ -1,0 +1,20 @@
+//! Training operations that burn 0.21 lacks or runs slowly, behind an extension of its backend trait.
+//!
+//! * [`Backend`] adds convolution without bias and batch normalisation by batch statistics (with the
+//!   activation fused) to burn's trait. The default bodies are burn's own operations, so that any
+//!   burn backend runs; [`Flex`](burn_flex::Flex) has kernels of its own for f32 tensors.
+//! * [`Autodiff`](burn::backend::Autodiff) is covered once for all backends.
+//! * [`conv2d`] and [`batch_norm_train`] are the operations on tensors; layers call these.
+//!
+//! The kernels split their work by shape alone and reduce in a fixed order: a result does not depend
+//! on the number of threads.
+
+mod autodiff;
+mod backend;
+mod cpu;
+mod flex;
+mod stock;
+mod tensor_ops;
+
+pub use backend::{Activation, AutodiffBackend, Backend, BatchNormGradients, BatchNormOutput};
+pub use tensor_ops::{batch_norm_train, conv2d};

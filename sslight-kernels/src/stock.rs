@@ -1,0 +1,120 @@
+//! The operations in terms of burn's own: the default bodies, and the oracle of the tests.
+
+use burn::tensor::backend::Backend;
+use burn::tensor::ops::{ConvOptions, FloatTensor};
+use burn::tensor::{Tensor, TensorPrimitive};
+
+use crate::backend::{Activation, BatchNormGradients, BatchNormOutput};
+
+pub(crate) fn conv2d_forward<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    options: ConvOptions<2>,
+) -> FloatTensor<B> {
+    B::conv2d(x, weight, None, options)
+}
+
+pub(crate) fn conv2d_backward_input<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    output_grad: FloatTensor<B>,
+    options: ConvOptions<2>,
+) -> FloatTensor<B> {
+    B::conv2d_x_backward(x, weight, output_grad, options)
+}
+
+pub(crate) fn conv2d_backward_weight<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    output_grad: FloatTensor<B>,
+    options: ConvOptions<2>,
+) -> FloatTensor<B> {
+    B::conv2d_weight_backward(x, weight, output_grad, options)
+}
+
+pub(crate) fn batch_norm_train_forward<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    eps: f64,
+    activation: Activation,
+) -> BatchNormOutput<FloatTensor<B>> {
+    let x = tensor::<B, 3>(x);
+    let channels = x.dims()[1];
+    let mean = channel_mean(x.clone());
+    let centered = x - mean.clone();
+    let var = channel_mean(centered.clone() * centered.clone());
+    let scale = column(tensor(weight)) / (var.clone() + eps).sqrt();
+    let pre = centered * scale + column(tensor(bias));
+    let y = match activation {
+        Activation::None => pre,
+        Activation::Relu => pre.clamp_min(0.0),
+        Activation::Relu6 => pre.clamp(0.0, 6.0),
+    };
+    BatchNormOutput {
+        y: primitive(y),
+        mean: primitive(mean.reshape([channels])),
+        var: primitive(var.reshape([channels])),
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn batch_norm_train_backward<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    mean: FloatTensor<B>,
+    var: FloatTensor<B>,
+    output_grad: FloatTensor<B>,
+    eps: f64,
+    activation: Activation,
+) -> BatchNormGradients<FloatTensor<B>> {
+    let x = tensor::<B, 3>(x);
+    let [_, channels, _] = x.dims();
+    let inverse_std = (column(tensor::<B, 1>(var)) + eps).sqrt().recip();
+    let normalized = (x - column(tensor(mean))) * inverse_std.clone();
+    let weight = column(tensor::<B, 1>(weight));
+    let pre = normalized.clone() * weight.clone() + column(tensor(bias));
+    let grad = tensor::<B, 3>(output_grad);
+    let grad = match activation {
+        Activation::None => grad,
+        Activation::Relu => grad.mask_fill(pre.lower_equal_elem(0.0), 0.0),
+        Activation::Relu6 => grad
+            .mask_fill(pre.clone().lower_equal_elem(0.0), 0.0)
+            .mask_fill(pre.greater_equal_elem(6.0), 0.0),
+    };
+    let mean_grad = channel_mean(grad.clone());
+    let mean_product = channel_mean(grad.clone() * normalized.clone());
+    let bias_grad = channel_sum(grad.clone());
+    let weight_grad = channel_sum(grad.clone() * normalized.clone());
+    let x_grad = (grad - mean_grad - normalized * mean_product) * (weight * inverse_std);
+    BatchNormGradients {
+        x: primitive(x_grad),
+        weight: primitive(weight_grad.reshape([channels])),
+        bias: primitive(bias_grad.reshape([channels])),
+    }
+}
+
+pub(crate) fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
+pub(crate) fn primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> FloatTensor<B> {
+    tensor.into_primitive().tensor()
+}
+
+/// `[c]` to `[1, c, 1]`.
+fn column<B: Backend>(x: Tensor<B, 1>) -> Tensor<B, 3> {
+    let [channels] = x.dims();
+    x.reshape([1, channels, 1])
+}
+
+/// `[b, c, positions]` to `[1, c, 1]`; positions first, since they are contiguous.
+fn channel_mean<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 3> {
+    x.mean_dim(2).mean_dim(0)
+}
+
+/// `[b, c, positions]` to `[1, c, 1]`.
+fn channel_sum<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 3> {
+    x.sum_dim(2).sum_dim(0)
+}

@@ -1,0 +1,60 @@
+//! The operations on tensors.
+
+use burn::tensor::Tensor;
+use burn::tensor::ops::ConvOptions;
+
+use crate::backend::{Activation, Backend};
+use crate::stock::{primitive, tensor};
+
+/// Convolution without bias.
+///
+/// # Shapes
+/// x `[b, c_in, h, w]`, weight `[c_out, c_in / groups, kh, kw]` to `[b, c_out, h', w']`.
+///
+/// # Panics
+/// If the channels of `x` and `weight` do not fit.
+pub fn conv2d<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    options: ConvOptions<2>,
+) -> Tensor<B, 4> {
+    let (image, kernel) = (x.dims(), weight.dims());
+    assert!(
+        kernel[1] * options.groups == image[1] && kernel[0].is_multiple_of(options.groups),
+        "conv2d: weight {kernel:?} does not fit images {image:?} in {} groups",
+        options.groups
+    );
+    tensor(B::conv2d_forward(primitive(x), primitive(weight), options))
+}
+
+/// Batch normalisation by the statistics of the batch, followed by `activation`:
+/// `y = act(weight * (x - mean) / sqrt(var + eps) + bias)`.
+///
+/// Returns `y`, and outside the graph the mean and the biased variance of each channel.
+///
+/// # Shapes
+/// x `[b, c, positions]`, weight and bias `[c]` to `[b, c, positions]`, `[c]`, `[c]`.
+///
+/// # Panics
+/// If `weight` or `bias` does not have one value for each channel of `x`.
+pub fn batch_norm_train<B: Backend>(
+    x: Tensor<B, 3>,
+    weight: Tensor<B, 1>,
+    bias: Tensor<B, 1>,
+    eps: f64,
+    activation: Activation,
+) -> (Tensor<B, 3>, Tensor<B, 1>, Tensor<B, 1>) {
+    let (dims, scales, shifts) = (x.dims(), weight.dims(), bias.dims());
+    assert!(
+        scales == [dims[1]] && shifts == [dims[1]],
+        "batch_norm_train: weight {scales:?} and bias {shifts:?} do not fit x {dims:?}"
+    );
+    let output = B::batch_norm_train_forward(
+        primitive(x),
+        primitive(weight),
+        primitive(bias),
+        eps,
+        activation,
+    );
+    (tensor(output.y), tensor(output.mean), tensor(output.var))
+}

@@ -1,0 +1,3 @@
+//! Projection heads, one file a method.
+
+pub mod dino;

@@ -1,0 +1,189 @@
+//! MobileNetV2, width 1.0 (Sandler et al., 2018), without classifier.
+//!
+//! Names are torchvision's: `features.0.{0,1}` stem, `features.I.conv.*` inverted residuals,
+//! `features.18.{0,1}` last convolution. 2,223,872 parameters, 1280 features.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::backend::Backend;
+use crate::nn::activation::{global_average_pool, relu6};
+use crate::nn::{BatchMode, BatchNorm, Conv2d, Conv2dConfig, ParamInit};
+
+const STEM_CHANNELS: usize = 32;
+const LAST_CHANNELS: usize = 1280;
+
+/// Expansion factor, output channels, number of blocks, stride of the first (Table 2 of the paper).
+const STAGES: [(usize, usize, usize, usize); 7] = [
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+];
+
+/// What a [`MobileNetV2`] is made from.
+#[derive(Debug, Clone, Default)]
+pub struct MobileNetV2Config {
+    /// For images of 64 pixels and less: the stem and the first strided stage keep the resolution,
+    /// so that the total stride is 8 instead of 32. Parameters and names are the same.
+    pub small_input: bool,
+}
+
+impl MobileNetV2Config {
+    /// A network with the reference's initialisation: convolutions Kaiming fan-out, batch
+    /// normalisation 1 and 0.
+    pub fn init<B: Backend>(&self, init: &mut ParamInit<B>) -> MobileNetV2<B> {
+        let mut stride_budget = if self.small_input { 2 } else { 0 };
+        let mut stride = |wanted: usize| {
+            if wanted == 2 && stride_budget > 0 {
+                stride_budget -= 1;
+                1
+            } else {
+                wanted
+            }
+        };
+
+        let stem = Conv2dConfig::new(3, STEM_CHANNELS, 3, stride(2));
+        let mut features = vec![Feature::ConvNorm(conv_norm(init, stem))];
+        let mut channels = STEM_CHANNELS;
+        for (expansion, out_channels, blocks, first_stride) in STAGES {
+            for block in 0..blocks {
+                let block_stride = if block == 0 { stride(first_stride) } else { 1 };
+                features.push(Feature::InvertedResidual(InvertedResidual::new(
+                    init,
+                    channels,
+                    out_channels,
+                    block_stride,
+                    expansion,
+                )));
+                channels = out_channels;
+            }
+        }
+        let last = Conv2dConfig::new(channels, LAST_CHANNELS, 1, 1);
+        features.push(Feature::ConvNorm(conv_norm(init, last)));
+        MobileNetV2 { features }
+    }
+}
+
+/// MobileNetV2 up to its globally averaged features.
+///
+/// Should be created with [`MobileNetV2Config`].
+#[derive(Module, Debug)]
+pub struct MobileNetV2<B: Backend> {
+    features: Vec<Feature<B>>,
+}
+
+impl<B: Backend> MobileNetV2<B> {
+    /// Length of a feature vector.
+    pub const FEATURES_DIM: usize = LAST_CHANNELS;
+
+    /// # Shapes
+    /// `[b, 3, h, w]` to `[b, 1280]`.
+    pub fn forward(&self, images: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 2> {
+        let maps = self
+            .features
+            .iter()
+            .fold(images, |x, feature| feature.forward(x, mode));
+        global_average_pool(maps)
+    }
+}
+
+/// Convolution and its normalisation; the activation, if any, is the caller's.
+type ConvNorm<B> = (Conv2d<B>, BatchNorm<B>);
+
+fn conv_norm<B: Backend>(init: &mut ParamInit<B>, conv: Conv2dConfig) -> ConvNorm<B> {
+    (conv.init(init), BatchNorm::new(init, conv.out_channels))
+}
+
+fn conv_norm_relu6<B: Backend>(
+    layer: &ConvNorm<B>,
+    x: Tensor<B, 4>,
+    mode: BatchMode,
+) -> Tensor<B, 4> {
+    relu6(layer.1.forward(layer.0.forward(x), mode))
+}
+
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)]
+enum Feature<B: Backend> {
+    ConvNorm(ConvNorm<B>),
+    InvertedResidual(InvertedResidual<B>),
+}
+
+impl<B: Backend> Feature<B> {
+    fn forward(&self, x: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 4> {
+        match self {
+            Self::ConvNorm(layer) => conv_norm_relu6(layer, x, mode),
+            Self::InvertedResidual(block) => block.forward(x, mode),
+        }
+    }
+}
+
+/// Expansion (1x1), depthwise (3x3), projection (1x1, linear), with a shortcut where shapes allow.
+#[derive(Module, Debug)]
+struct InvertedResidual<B: Backend> {
+    conv: BlockLayers<B>,
+    residual: bool,
+}
+
+/// The layers of a block; tuples, so that paths are torchvision's `conv.0.0`, `conv.1.0`, `conv.2` ...
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)]
+enum BlockLayers<B: Backend> {
+    /// Expansion, depthwise, projection, its normalisation.
+    Expanded((ConvNorm<B>, ConvNorm<B>, Conv2d<B>, BatchNorm<B>)),
+    /// The first block, whose expansion factor is 1, has no expansion.
+    Plain((ConvNorm<B>, Conv2d<B>, BatchNorm<B>)),
+}
+
+impl<B: Backend> InvertedResidual<B> {
+    fn new(
+        init: &mut ParamInit<B>,
+        in_channels: usize,
+        out_channels: usize,
+        stride: usize,
+        expansion: usize,
+    ) -> Self {
+        let hidden = in_channels * expansion;
+        let depthwise = Conv2dConfig::depthwise(hidden, stride);
+        let project = Conv2dConfig::new(hidden, out_channels, 1, 1);
+        let conv = if expansion == 1 {
+            BlockLayers::Plain((
+                conv_norm(init, depthwise),
+                project.init(init),
+                BatchNorm::new(init, out_channels),
+            ))
+        } else {
+            BlockLayers::Expanded((
+                conv_norm(init, Conv2dConfig::new(in_channels, hidden, 1, 1)),
+                conv_norm(init, depthwise),
+                project.init(init),
+                BatchNorm::new(init, out_channels),
+            ))
+        };
+        Self {
+            conv,
+            // By the strides of the full-size network a block with a shortcut never changes the
+            // resolution; with `small_input` a first block may keep it too, but never the channels.
+            residual: stride == 1 && in_channels == out_channels,
+        }
+    }
+
+    fn forward(&self, x: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 4> {
+        let y = match &self.conv {
+            BlockLayers::Expanded((expand, depthwise, project, norm)) => {
+                let y = conv_norm_relu6(expand, x.clone(), mode);
+                let y = conv_norm_relu6(depthwise, y, mode);
+                norm.forward(project.forward(y), mode)
+            }
+            BlockLayers::Plain((depthwise, project, norm)) => {
+                let y = conv_norm_relu6(depthwise, x.clone(), mode);
+                norm.forward(project.forward(y), mode)
+            }
+        };
+        if self.residual { x + y } else { y }
+    }
+}

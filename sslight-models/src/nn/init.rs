@@ -1,0 +1,81 @@
+//! Parameter initialisation, drawn on the host from one stated seed.
+//!
+//! burn draws parameters lazily from a process-wide generator of the backend. Drawing here makes a
+//! network a function of its seed alone: the same on every backend, whatever else runs beside it.
+
+use burn::module::{Param, ParamId};
+use burn::tensor::{Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal, Uniform};
+
+use crate::backend::Backend;
+
+/// A source of initial parameter values on one device.
+pub struct ParamInit<B: Backend> {
+    rng: ChaCha8Rng,
+    device: B::Device,
+}
+
+impl<B: Backend> ParamInit<B> {
+    /// Values drawn from `seed`, placed on `device`.
+    pub fn new(seed: u64, device: &B::Device) -> Self {
+        Self {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            device: device.clone(),
+        }
+    }
+
+    /// The device that parameters are placed on.
+    pub fn device(&self) -> &B::Device {
+        &self.device
+    }
+
+    /// Independent normal values of mean 0.
+    pub fn normal<const D: usize>(&mut self, shape: [usize; D], std: f64) -> Param<Tensor<B, D>> {
+        match Normal::new(0.0, std) {
+            Ok(normal) => self.draw(shape, normal),
+            // A standard deviation is a constant of the architecture, never user input.
+            Err(error) => panic!("ParamInit::normal: std {std}: {error}"),
+        }
+    }
+
+    /// Kaiming's normal initialisation by fan-out with the gain of ReLU, `std = sqrt(2 / (out * kh * kw))`.
+    ///
+    /// As in torchvision the fan of a depthwise convolution is not divided by its groups.
+    pub fn kaiming_fan_out(&mut self, shape: [usize; 4]) -> Param<Tensor<B, 4>> {
+        let [out, _, kernel_height, kernel_width] = shape;
+        let fan_out = (out * kernel_height * kernel_width) as f64;
+        self.normal(shape, (2.0 / fan_out).sqrt())
+    }
+
+    /// Independent uniform values in `[-bound, bound)`.
+    pub fn uniform<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        bound: f64,
+    ) -> Param<Tensor<B, D>> {
+        match Uniform::new(-bound, bound) {
+            Ok(uniform) => self.draw(shape, uniform),
+            Err(error) => panic!("ParamInit::uniform: bound {bound}: {error}"),
+        }
+    }
+
+    /// One value everywhere.
+    pub fn constant<const D: usize>(&mut self, shape: [usize; D], value: f64) -> Param<Tensor<B, D>> {
+        Param::from_tensor(Tensor::full(shape, value, &self.device))
+    }
+
+    fn draw<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        distribution: impl Distribution<f64>,
+    ) -> Param<Tensor<B, D>> {
+        let count = shape.iter().product();
+        let values: Vec<f32> = (0..count)
+            .map(|_| distribution.sample(&mut self.rng) as f32)
+            .collect();
+        let tensor = Tensor::from_data(TensorData::new(values, shape), &self.device);
+        Param::initialized(ParamId::new(), tensor.require_grad())
+    }
+}

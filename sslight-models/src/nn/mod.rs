@@ -1,0 +1,16 @@
+//! The layers that the networks are made of.
+//!
+//! They are thin: each owns its parameters in PyTorch's layout under PyTorch's names and calls one
+//! operation of the backend. Networks reach convolution, normalisation and activation only through
+//! them, so that a faster kernel is put to use in one place.
+
+pub mod activation;
+mod conv;
+pub mod init;
+mod linear;
+pub mod norm;
+
+pub use conv::{Conv2d, Conv2dConfig};
+pub use init::ParamInit;
+pub use linear::Linear;
+pub use norm::{BatchMode, BatchNorm};

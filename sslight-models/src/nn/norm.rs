@@ -1,0 +1,116 @@
+//! Batch normalisation with a stated mode.
+//!
+//! burn's own layer takes its mode from the type of the backend, which a teacher (batch statistics,
+//! no gradients) and a frozen network inside a training graph both contradict, and it keeps the biased
+//! variance where PyTorch keeps the unbiased one. See docs/adr/0003-own-batch-normalisation.md.
+
+use burn::module::{Module, Param, RunningState};
+use burn::tensor::Tensor;
+
+use super::init::ParamInit;
+use crate::backend::Backend;
+
+const EPSILON: f64 = 1e-5;
+/// Weight of the newest batch in the running statistics (PyTorch's `momentum`).
+const BN_MOMENTUM: f64 = 0.1;
+
+/// Which statistics normalise a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchMode {
+    /// Statistics of the batch itself, which also move the running ones: training, and the
+    /// teacher's forward pass. Whether a tape is kept depends only on the tensors
+    /// (`no_grad` parameters and untracked inputs leave none).
+    Batch,
+    /// The running statistics, which stay as they are: evaluation, and frozen layers inside a
+    /// training graph.
+    Running,
+}
+
+/// Batch normalisation over the channel dimension, with PyTorch's numerics and names.
+///
+/// `y = weight * (x - mean) / sqrt(var + 1e-5) + bias`, the variance being the biased one of the batch,
+/// or the running one, which accumulates unbiased variances.
+#[derive(Module, Debug)]
+pub struct BatchNorm<B: Backend> {
+    /// Scale, `[channels]`.
+    pub weight: Param<Tensor<B, 1>>,
+    /// Shift, `[channels]`.
+    pub bias: Param<Tensor<B, 1>>,
+    /// Running mean, `[channels]`.
+    pub running_mean: RunningState<Tensor<B, 1>>,
+    /// Running variance, `[channels]`.
+    pub running_var: RunningState<Tensor<B, 1>>,
+}
+
+impl<B: Backend> BatchNorm<B> {
+    /// Scale 1, shift 0, running mean 0, running variance 1.
+    pub fn new(init: &mut ParamInit<B>, channels: usize) -> Self {
+        let device = init.device().clone();
+        Self {
+            weight: init.constant([channels], 1.0),
+            bias: init.constant([channels], 0.0),
+            running_mean: RunningState::new(Tensor::zeros([channels], &device)),
+            running_var: RunningState::new(Tensor::ones([channels], &device)),
+        }
+    }
+
+    /// Normalises dimension 1.
+    ///
+    /// # Shapes
+    /// `[b, channels, ...]` to the same.
+    pub fn forward<const D: usize>(&self, x: Tensor<B, D>, mode: BatchMode) -> Tensor<B, D> {
+        let dims = x.dims();
+        let [batch, channels] = [dims[0], dims[1]];
+        let positions = dims[2..].iter().product();
+        let x = x.reshape([batch, channels, positions]);
+        let y = match mode {
+            BatchMode::Batch => self.normalize_by_batch(x),
+            BatchMode::Running => self.normalize_by_running(x),
+        };
+        y.reshape(dims)
+    }
+
+    fn normalize_by_batch(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        let [batch, channels, positions] = x.dims();
+        let mean = channel_mean(x.clone());
+        let centered = x - mean.clone();
+        let var = channel_mean(centered.clone() * centered.clone());
+        let count = (batch * positions) as f64;
+        self.update_running(
+            mean.reshape([channels]).detach(),
+            var.clone().reshape([channels]).detach() * (count / (count - 1.0).max(1.0)),
+        );
+        let scale = column(self.weight.val()) / (var + EPSILON).sqrt();
+        centered * scale + column(self.bias.val())
+    }
+
+    fn normalize_by_running(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
+        let mean = column(self.running_mean.value());
+        let var = column(self.running_var.value());
+        let scale = column(self.weight.val()) / (var + EPSILON).sqrt();
+        (x - mean) * scale + column(self.bias.val())
+    }
+
+    fn update_running(&self, mean: Tensor<B, 1>, unbiased_var: Tensor<B, 1>) {
+        for (state, batch) in [
+            (&self.running_mean, mean),
+            (&self.running_var, unbiased_var),
+        ] {
+            state.update(state.value() * (1.0 - BN_MOMENTUM) + batch * BN_MOMENTUM);
+            // Folds the update in at once: `value()` and module visitors do not, and would hand
+            // out the statistics of the step before.
+            state.value_sync();
+        }
+    }
+}
+
+/// `[channels]` to `[1, channels, 1]`.
+fn column<B: Backend>(x: Tensor<B, 1>) -> Tensor<B, 3> {
+    let [channels] = x.dims();
+    x.reshape([1, channels, 1])
+}
+
+/// `[b, channels, positions]` to `[1, channels, 1]`; positions first, since they are contiguous.
+fn channel_mean<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 3> {
+    x.mean_dim(2).mean_dim(0)
+}
