@@ -1,6 +1,6 @@
 //! The backend traits that all crates of the project import from here.
 //!
-//! Today they are burn's own. Training kernels that burn lacks arrive behind these names as an
-//! extension trait with default bodies, so that neither models nor losses change then.
+//! They extend burn's own by training operations with default bodies, so that any burn backend runs
+//! and those with kernels run fast.
 
-pub use burn::tensor::backend::{AutodiffBackend, Backend};
+pub use sslight_kernels::{AutodiffBackend, Backend};

@@ -8,8 +8,8 @@
 //!
 //! Field names are torchvision's, so a module path is a checkpoint key and no table of renames exists.
 
-pub mod backend;
 mod backbone;
+pub mod backend;
 pub mod head;
 mod mobilenet_v2;
 pub mod nn;

@@ -7,8 +7,8 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::backend::Backend;
-use crate::nn::activation::{global_average_pool, relu6};
-use crate::nn::{BatchMode, BatchNorm, Conv2d, Conv2dConfig, ParamInit};
+use crate::nn::activation::global_average_pool;
+use crate::nn::{Activation, BatchMode, BatchNorm, Conv2d, Conv2dConfig, ParamInit};
 
 const STEM_CHANNELS: usize = 32;
 const LAST_CHANNELS: usize = 1280;
@@ -103,7 +103,8 @@ fn conv_norm_relu6<B: Backend>(
     x: Tensor<B, 4>,
     mode: BatchMode,
 ) -> Tensor<B, 4> {
-    relu6(layer.1.forward(layer.0.forward(x), mode))
+    let (conv, norm) = layer;
+    norm.forward_activated(conv.forward(x), mode, Activation::Relu6)
 }
 
 #[derive(Module, Debug)]

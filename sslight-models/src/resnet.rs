@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 use crate::backend::Backend;
 use crate::nn::activation::{global_average_pool, relu, stem_max_pool};
-use crate::nn::{BatchMode, BatchNorm, Conv2d, Conv2dConfig, ParamInit};
+use crate::nn::{Activation, BatchMode, BatchNorm, Conv2d, Conv2dConfig, ParamInit};
 
 const STEM_CHANNELS: usize = 64;
 /// Output channels of the four stages; all but the first halve the resolution.
@@ -94,7 +94,8 @@ impl<B: Backend> ResNet<B> {
     /// # Shapes
     /// `[b, 3, h, w]` to `[b, 512]`.
     pub fn forward(&self, images: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 2> {
-        let x = relu(self.bn1.forward(self.conv1.forward(images), mode));
+        let x = self.conv1.forward(images);
+        let x = self.bn1.forward_activated(x, mode, Activation::Relu);
         let x = if self.max_pool { stem_max_pool(x) } else { x };
         let maps = [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
             .into_iter()
@@ -137,7 +138,8 @@ impl<B: Backend> BasicBlock<B> {
     }
 
     fn forward(&self, x: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 4> {
-        let y = relu(self.bn1.forward(self.conv1.forward(x.clone()), mode));
+        let y = self.conv1.forward(x.clone());
+        let y = self.bn1.forward_activated(y, mode, Activation::Relu);
         let y = self.bn2.forward(self.conv2.forward(y), mode);
         let shortcut = match &self.downsample {
             Some((conv, norm)) => norm.forward(conv.forward(x), mode),

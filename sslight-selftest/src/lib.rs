@@ -18,7 +18,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use burn::tensor::backend::AutodiffBackend;
+use sslight_models::backend::AutodiffBackend;
 
 use cases::CaseContext;
 use compare::{Outputs, Verdict};

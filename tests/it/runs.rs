@@ -92,7 +92,12 @@ fn losses(out: &Path) -> Vec<(u64, f64)> {
     text.lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
         .filter(|line| line["kind"] == "step")
-        .map(|line| (line["step"].as_u64().unwrap(), line["loss"].as_f64().unwrap()))
+        .map(|line| {
+            (
+                line["step"].as_u64().unwrap(),
+                line["loss"].as_f64().unwrap(),
+            )
+        })
         .collect()
 }
 
@@ -168,7 +173,10 @@ fn flex_and_ndarray_train_alike() {
     assert_eq!(pairs.len(), 6);
     for ((step, a), (_, b)) in pairs {
         let limit = if step == 0 { FIRST } else { LAST };
-        assert!((a - b).abs() <= limit * a.abs(), "step {step}: flex {a}, ndarray {b}");
+        assert!(
+            (a - b).abs() <= limit * a.abs(),
+            "step {step}: flex {a}, ndarray {b}"
+        );
     }
 }
 
@@ -180,7 +188,12 @@ fn a_folder_that_holds_something_else_is_left_alone() {
     fs::create_dir(&out).unwrap();
     fs::write(out.join("holiday.txt"), "x").unwrap();
     let error = train::<Cpu>(&words(&data, &out, &[]), NEVER).unwrap_err();
-    assert!(error.to_string().contains("holds files, but no run of this program"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("holds files, but no run of this program"),
+        "{error}"
+    );
     assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
 }
 
@@ -191,7 +204,10 @@ fn a_run_of_another_configuration_is_refused_with_the_keys_that_differ() {
     let out = folder.path().join("run");
     train::<Cpu>(&words(&data, &out, &["max_steps=1"]), NEVER).unwrap();
     let error = train::<Cpu>(&words(&data, &out, &["seed=7"]), NEVER).unwrap_err();
-    assert!(error.to_string().contains("seed is 7 here and 0 there"), "{error}");
+    assert!(
+        error.to_string().contains("seed is 7 here and 0 there"),
+        "{error}"
+    );
     let error = train::<Cpu>(&words(&data, &out, &["resume=never"]), NEVER).unwrap_err();
     assert!(error.to_string().contains("resume=never"), "{error}");
     // How long a run is cut off does not make it another run.
@@ -222,7 +238,11 @@ fn a_learning_rate_that_explodes_ends_the_run_with_the_step() {
     let folder = tempfile::tempdir().unwrap();
     let data = image_folder(&folder.path().join("data"));
     let out = folder.path().join("run");
-    let more = ["optim.kind=sgd", "optim.base_lr=1e30", "optim.warmup_epochs=0"];
+    let more = [
+        "optim.kind=sgd",
+        "optim.base_lr=1e30",
+        "optim.warmup_epochs=0",
+    ];
     let error = train::<Cpu>(&words(&data, &out, &more), NEVER).unwrap_err();
     assert!(matches!(error, RunError::NotFinite { .. }), "{error}");
     assert!(error.is_self_stop());

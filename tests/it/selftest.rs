@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::backend::Autodiff;
-use burn::tensor::backend::AutodiffBackend;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
+use sslight_models::backend::AutodiffBackend;
 use sslight_selftest::{Filter, Outcome, run};
 
 /// Every kind with a case that passes, and how many do. A kind that silently becomes skipped, or a

@@ -6,7 +6,9 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sslight_core::observe::{Level, Observer, RunEvent, StartInfo, StepReport};
 
-use super::text::{epoch_text, left_text, start_lines, step_text, summary_text, time_left};
+use super::text::{
+    epoch_text, knn_table, left_text, start_lines, step_text, summary_text, time_left,
+};
 use super::{colours, say, warn};
 
 /// Shows a run: a bar on a terminal, lines elsewhere, warnings only when quiet.
@@ -109,6 +111,9 @@ impl Observer for Progress {
             RunEvent::Finished(summary) => {
                 if let Style::Bar(bar) = &self.style {
                     bar.finish_and_clear();
+                }
+                if let Some(table) = knn_table(summary) {
+                    self.line(&table);
                 }
                 self.line(&summary_text(summary));
             }

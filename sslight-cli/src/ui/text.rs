@@ -90,6 +90,26 @@ pub fn summary_text(summary: &Summary) -> String {
     )
 }
 
+/// The scores before and after training, under each other; `None` if none was measured.
+pub fn knn_table(summary: &Summary) -> Option<String> {
+    let after = summary.knn_top1?;
+    let rows = [
+        ("raw pixels", summary.knn_pixels),
+        ("network before training", summary.knn_before),
+        ("network after training", Some(after)),
+    ];
+    let mut table = String::from("validation kNN top-1");
+    if let Some(protocol) = &summary.knn_protocol {
+        table.push_str(&format!(" ({protocol})"));
+    }
+    for (name, top1) in rows {
+        if let Some(top1) = top1 {
+            table.push_str(&format!("\n  {name:<24}{top1:6.2} %"));
+        }
+    }
+    Some(table)
+}
+
 /// The time that the steps left will take at the pace of those taken since the start.
 pub fn time_left(elapsed: Duration, taken: usize, done: usize, total: usize) -> Option<Duration> {
     let left = total.checked_sub(done)?;
@@ -199,6 +219,32 @@ mod tests {
         assert_eq!(
             summary_text(&summary),
             "interrupted; the same command continues: 40 steps in 3 s, loss 5.5000; see runs/demo"
+        );
+    }
+
+    #[test]
+    fn the_table_of_scores_shows_what_was_measured() {
+        let mut summary = Summary {
+            end: End::Completed,
+            steps: 1,
+            epochs: 1,
+            loss: 1.0,
+            knn_top1: None,
+            knn_top5: None,
+            knn_before: Some(70.25),
+            knn_pixels: Some(8.5),
+            knn_protocol: Some("20-NN".to_owned()),
+            seconds: 1.0,
+            out: "runs/demo".into(),
+        };
+        assert_eq!(knn_table(&summary), None);
+        summary.knn_top1 = Some(75.0);
+        assert_eq!(
+            knn_table(&summary).as_deref(),
+            Some(
+                "validation kNN top-1 (20-NN)\n  raw pixels                8.50 %\n  \
+                 network before training  70.25 %\n  network after training   75.00 %"
+            )
         );
     }
 

@@ -163,7 +163,10 @@ impl CheckpointStore {
 
     fn is_collecting(&self, step: usize) -> bool {
         let state = self.lock();
-        state.pending.as_ref().is_some_and(|pending| pending.step == step)
+        state
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.step == step)
     }
 
     pub(super) fn fail_part(&self, step: usize, part: Part, reason: &str) {
@@ -184,12 +187,11 @@ impl CheckpointStore {
             files,
         };
         let temporary = self.temporary(step);
-        let text = serde_json::to_string_pretty(&manifest).map_err(|error| {
-            CheckpointError::Damaged {
+        let text =
+            serde_json::to_string_pretty(&manifest).map_err(|error| CheckpointError::Damaged {
                 folder: temporary.clone(),
                 reason: format!("no manifest: {error}"),
-            }
-        })?;
+            })?;
         let manifest_path = temporary.join(MANIFEST_FILE);
         write_synced(&manifest_path, text.as_bytes())?;
         sync_folder_of(&manifest_path)?;
@@ -300,7 +302,10 @@ impl CheckpointStore {
             )));
         }
         if manifest.step != step {
-            return Err(damaged(format!("its manifest is of step {}", manifest.step)));
+            return Err(damaged(format!(
+                "its manifest is of step {}",
+                manifest.step
+            )));
         }
         for entry in &manifest.files {
             let path = folder.join(&entry.name);

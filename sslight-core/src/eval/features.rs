@@ -89,7 +89,10 @@ pub fn backbone_features<B: Backend>(
         let images = TensorData::new(pixels, [rows, 3, size, size]);
         let images: Tensor<B, 4> = Tensor::from_data(images, device);
         let features = backbone.forward(images, BatchMode::Running);
-        (backbone.features_dim(), sslight_models::params::host_values(features))
+        (
+            backbone.features_dim(),
+            sslight_models::params::host_values(features),
+        )
     })
 }
 
@@ -121,7 +124,11 @@ fn collect(
         }
         match (&mut set.labels, batch.labels) {
             (Some(all), Some(labels)) => {
-                all.extend(labels.into_iter().filter_map(|label| usize::try_from(label).ok()));
+                all.extend(
+                    labels
+                        .into_iter()
+                        .filter_map(|label| usize::try_from(label).ok()),
+                );
             }
             _ => set.labels = None,
         }
@@ -146,7 +153,9 @@ mod tests {
         let equal = set(2, vec![1.0, 1.0, 3.0, 3.0]).spread();
         assert!(equal.is_some_and(|s| s.std < 1e-6));
         let opposite = set(1, vec![2.0, -5.0]).spread();
-        assert!(opposite.is_some_and(|s| (s.std - 1.0).abs() < 1e-6 && (s.relative - 1.0).abs() < 1e-6));
+        assert!(
+            opposite.is_some_and(|s| (s.std - 1.0).abs() < 1e-6 && (s.relative - 1.0).abs() < 1e-6)
+        );
     }
 
     #[test]

@@ -122,7 +122,11 @@ fn search<B: Backend>(
             bank: bank.len(),
         });
     }
-    let classes = bank_labels.iter().chain(query_labels).max().map_or(0, |c| c + 1);
+    let classes = bank_labels
+        .iter()
+        .chain(query_labels)
+        .max()
+        .map_or(0, |c| c + 1);
     let bank_tensor = to_tensor::<B>(&bank.normalized(), bank.dim, device).transpose();
     let block = (BLOCK_ELEMENTS / bank.len()).max(1);
     let query_values = queries.normalized();
@@ -162,7 +166,8 @@ fn search<B: Backend>(
 
 /// The indices of the `count` largest values, largest first; equal values by their index.
 fn nearest(similarities: &[f32], count: usize) -> Vec<usize> {
-    let falling = |a: &usize, b: &usize| similarities[*b].total_cmp(&similarities[*a]).then(a.cmp(b));
+    let falling =
+        |a: &usize, b: &usize| similarities[*b].total_cmp(&similarities[*a]).then(a.cmp(b));
     let mut indices: Vec<usize> = (0..similarities.len()).collect();
     if count < indices.len() {
         indices.select_nth_unstable_by(count, falling);
@@ -177,9 +182,7 @@ fn rank_of(class: usize, votes: &[f64]) -> usize {
     votes
         .iter()
         .enumerate()
-        .filter(|(other, vote)| {
-            **vote > votes[class] || (**vote == votes[class] && *other < class)
-        })
+        .filter(|(other, vote)| **vote > votes[class] || (**vote == votes[class] && *other < class))
         .count()
 }
 
@@ -210,7 +213,12 @@ mod tests {
 
     #[test]
     fn neighbours_come_nearest_first_and_leave_one_out_drops_the_sample_itself() {
-        let points = set(&[([1.0, 0.0], 0), ([10.0, 1.0], 0), ([1.0, 1.0], 1), ([0.0, 2.0], 1)]);
+        let points = set(&[
+            ([1.0, 0.0], 0),
+            ([10.0, 1.0], 0),
+            ([1.0, 1.0], 1),
+            ([0.0, 2.0], 1),
+        ]);
         let score = leave_one_out::<NdArray>(&points, TWO, &Default::default()).unwrap();
         assert_eq!(
             score.neighbours,
@@ -234,7 +242,9 @@ mod tests {
         let mut points = set(&[([1.0, 0.0], 0), ([0.0, 1.0], 1)]);
         let device = Default::default();
         assert_eq!(
-            leave_one_out::<NdArray>(&points, TWO, &device).unwrap_err().to_string(),
+            leave_one_out::<NdArray>(&points, TWO, &device)
+                .unwrap_err()
+                .to_string(),
             "kNN with k=2 needs more than 2 images, and there are 2; lower k"
         );
         points.labels = None;

@@ -102,19 +102,41 @@ where
     M::InnerModule: MethodInner<B::InnerBackend>,
 {
     training
-        .metric_train_numeric(ScalarMetric::<StepStats>::new("Loss", false, |s| Some(s.loss)))
-        .metric_train_numeric(ScalarMetric::<StepStats>::new("Global pairs", false, |s| s.loss_global))
-        .metric_train_numeric(ScalarMetric::<StepStats>::new("Local pairs", false, |s| s.loss_local))
-        .metric_train_numeric(ScalarMetric::<StepStats>::new("Learning rate", true, |s| Some(s.values.lr)))
+        .metric_train_numeric(ScalarMetric::<StepStats>::new("Loss", false, |s| {
+            Some(s.loss)
+        }))
+        .metric_train_numeric(ScalarMetric::<StepStats>::new("Global pairs", false, |s| {
+            s.loss_global
+        }))
+        .metric_train_numeric(ScalarMetric::<StepStats>::new("Local pairs", false, |s| {
+            s.loss_local
+        }))
+        .metric_train_numeric(ScalarMetric::<StepStats>::new("Learning rate", true, |s| {
+            Some(s.values.lr)
+        }))
         .metric_train_numeric(ScalarMetric::<StepStats>::new("EMA momentum", true, |s| {
             Some(s.values.ema_momentum)
         }))
-        .metric_train_numeric(ScalarMetric::<StepStats>::new("Teacher temperature", true, |s| {
-            Some(s.values.teacher_temp)
-        }))
-        .metric_valid_numeric(ScalarMetric::<ValidationStats>::new("kNN top-1", true, |s| s.knn_top1))
-        .metric_valid_numeric(ScalarMetric::<ValidationStats>::new("kNN top-5", true, |s| s.knn_top5))
-        .metric_valid_numeric(ScalarMetric::<ValidationStats>::new("Feature std", true, |s| s.feature_std))
+        .metric_train_numeric(ScalarMetric::<StepStats>::new(
+            "Teacher temperature",
+            true,
+            |s| Some(s.values.teacher_temp),
+        ))
+        .metric_valid_numeric(ScalarMetric::<ValidationStats>::new(
+            "kNN top-1",
+            true,
+            |s| s.knn_top1,
+        ))
+        .metric_valid_numeric(ScalarMetric::<ValidationStats>::new(
+            "kNN top-5",
+            true,
+            |s| s.knn_top5,
+        ))
+        .metric_valid_numeric(ScalarMetric::<ValidationStats>::new(
+            "Feature std",
+            true,
+            |s| s.feature_std,
+        ))
 }
 
 /// burn-train writes a folder of files per epoch unless it has another logger; the run folder has

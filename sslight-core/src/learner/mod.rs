@@ -13,7 +13,7 @@ pub use feed::{Feed, NoBatches, upload};
 pub use metrics::{NoMetricFiles, ScalarMetric, register};
 pub use renderer::SilentRenderer;
 pub use scheduler::ClockScheduler;
-pub use strategy::{Pacer, RunHooks, Stop, StepReady, StepStrategy};
+pub use strategy::{Pacer, RunHooks, StepReady, StepStrategy, Stop};
 
 use crate::optim::GroupedOptimizer;
 

@@ -8,10 +8,10 @@ use burn_train::checkpoint::{AsyncCheckpointer, CheckpointingAction, Checkpointi
 
 use burn_train::metric::store::EventStoreClient;
 use burn_train::{
-    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent, LearningCheckpointer,
-    LearningResult, TrainingItem,
-    SupervisedLearningStrategy, SupervisedTrainingEventProcessor, TrainLoader, TrainStep,
-    TrainingComponents, ValidLoader,
+    EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent,
+    LearningCheckpointer, LearningResult, SupervisedLearningStrategy,
+    SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingItem,
+    ValidLoader,
 };
 use sslight_models::backend::AutodiffBackend;
 
@@ -63,7 +63,12 @@ pub trait RunHooks<B: AutodiffBackend, M: Method<B>>: Send {
     ///
     /// # Errors
     /// The reason to end.
-    fn after_epoch(&mut self, model: &M, epoch: usize, steps_done: usize) -> Result<ValidationStats, Stop>;
+    fn after_epoch(
+        &mut self,
+        model: &M,
+        epoch: usize,
+        steps_done: usize,
+    ) -> Result<ValidationStats, Stop>;
 
     /// Whether the end of this epoch gets a checkpoint.
     fn wants_checkpoint(&self, epoch: usize) -> bool;
@@ -125,7 +130,8 @@ impl<B: AutodiffBackend, M: Method<B>> StepStrategy<B, M> {
         let pacer = self.pacer;
         let epoch = run.steps_done / pacer.steps_per_epoch;
         let global_progress = Progress::new(epoch + 1, pacer.epochs);
-        self.feed.seek(epoch, run.steps_done % pacer.steps_per_epoch);
+        self.feed
+            .seek(epoch, run.steps_done % pacer.steps_per_epoch);
         let mut batches = loader.iter();
         while run.steps_done < pacer.last_step {
             let Some(batch) = batches.next() else { break };
@@ -137,13 +143,14 @@ impl<B: AutodiffBackend, M: Method<B>> StepStrategy<B, M> {
                 output: output.item.clone(),
                 steps_done: run.steps_done,
             });
-            run.events.process_train(LearnerEvent::ProcessedItem(TrainingItem::new(
-                output.item,
-                batches.progress(),
-                global_progress.clone(),
-                Some(run.steps_done),
-                Some(run.learner.lr_current()),
-            )));
+            run.events
+                .process_train(LearnerEvent::ProcessedItem(TrainingItem::new(
+                    output.item,
+                    batches.progress(),
+                    global_progress.clone(),
+                    Some(run.steps_done),
+                    Some(run.learner.lr_current()),
+                )));
             result?;
             if run.interrupter.should_stop() {
                 return Err(Stop::Interrupted);
@@ -159,13 +166,14 @@ impl<B: AutodiffBackend, M: Method<B>> StepStrategy<B, M> {
             let measured = run.hooks.after_epoch(&model, epoch, run.steps_done)?;
             run.events.process_train(LearnerEvent::EndEpoch(epoch + 1));
             let measured = InferenceStep::step(&model.valid(), measured);
-            run.events.process_valid(LearnerEvent::ProcessedItem(TrainingItem::new(
-                measured,
-                Progress::new(1, 1),
-                global_progress,
-                Some(run.steps_done),
-                None,
-            )));
+            run.events
+                .process_valid(LearnerEvent::ProcessedItem(TrainingItem::new(
+                    measured,
+                    Progress::new(1, 1),
+                    global_progress,
+                    Some(run.steps_done),
+                    None,
+                )));
             run.events.process_valid(LearnerEvent::EndEpoch(epoch + 1));
             if run.hooks.wants_checkpoint(epoch) {
                 run.checkpoint()?;
@@ -275,7 +283,11 @@ impl<B: AutodiffBackend, M: Method<B>> SupervisedLearningStrategy<Components<B, 
 struct WhenAsked;
 
 impl CheckpointingStrategy for WhenAsked {
-    fn checkpointing(&mut self, _step: usize, _store: &EventStoreClient) -> Vec<CheckpointingAction> {
+    fn checkpointing(
+        &mut self,
+        _step: usize,
+        _store: &EventStoreClient,
+    ) -> Vec<CheckpointingAction> {
         vec![CheckpointingAction::Save]
     }
 }

@@ -10,7 +10,9 @@ use burn_train::{InferenceStep, TrainOutput, TrainStep};
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::{Linear, ParamInit};
 use sslight_models::params::{copy_values, ema_update};
-use sslight_models::{Backbone, BackboneKind, BatchMode, DinoHead, DinoHeadConfig, UnavailableBackbone};
+use sslight_models::{
+    Backbone, BackboneKind, BatchMode, DinoHead, DinoHeadConfig, UnavailableBackbone,
+};
 
 use super::{Method, StepOutput, ValidationStats, ViewBatch};
 use crate::loss::dino::{GLOBAL_VIEWS, Temps, dino_terms, update_center};
@@ -61,7 +63,12 @@ impl DinoConfig {
     ///
     /// # Errors
     /// If this version lacks the backbone.
-    pub fn init<B: Backend>(&self, seed: u64, clock: Clock, device: &B::Device) -> Result<Dino<B>, UnavailableBackbone> {
+    pub fn init<B: Backend>(
+        &self,
+        seed: u64,
+        clock: Clock,
+        device: &B::Device,
+    ) -> Result<Dino<B>, UnavailableBackbone> {
         let mut init = ParamInit::new(seed, device);
         let student = self.network(&mut init)?;
         let teacher = self.network(&mut init)?;
@@ -78,7 +85,10 @@ impl DinoConfig {
         })
     }
 
-    fn network<B: Backend>(&self, init: &mut ParamInit<B>) -> Result<DinoNetwork<B>, UnavailableBackbone> {
+    fn network<B: Backend>(
+        &self,
+        init: &mut ParamInit<B>,
+    ) -> Result<DinoNetwork<B>, UnavailableBackbone> {
         let backbone = self.backbone.init(self.small_input, init)?;
         let head = DinoHeadConfig {
             in_dim: backbone.features_dim(),
@@ -220,7 +230,7 @@ impl<B: AutodiffBackend> TrainStep for Dino<B> {
 
     fn optimize<O2, O>(self, optim: &mut O, lr: f64, grads: GradientsParams) -> Self
     where
-        O2: AutodiffBackend,
+        O2: burn::tensor::backend::AutodiffBackend,
         O: Optimizer<Self, O2>,
         Self: AutodiffModule<O2>,
     {

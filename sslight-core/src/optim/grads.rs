@@ -12,7 +12,10 @@ use super::rule::norm;
 const CLIP_EPSILON: f64 = 1e-6;
 
 /// A gradient `[n]` scaled to a norm of at most `max_norm`, by `min(1, max_norm / (norm + 1e-6))`.
-pub fn clip<B: sslight_models::backend::Backend>(grad: Tensor<B, 1>, max_norm: f64) -> Tensor<B, 1> {
+pub fn clip<B: sslight_models::backend::Backend>(
+    grad: Tensor<B, 1>,
+    max_norm: f64,
+) -> Tensor<B, 1> {
     let coefficient = (norm(grad.clone()) + CLIP_EPSILON).recip() * max_norm;
     grad * coefficient.clamp_max(1.0)
 }
@@ -44,7 +47,11 @@ pub fn norms<B: AutodiffBackend, M: Module<B>>(
         let value = grad.clone().map(|grad| {
             let values = sslight_models::params::host_values(grad);
             // In f64: a sum of millions of f32 squares would lose digits.
-            values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
+            values
+                .iter()
+                .map(|v| f64::from(*v).powi(2))
+                .sum::<f64>()
+                .sqrt()
         });
         norms.push((name.to_string(), value));
         grad

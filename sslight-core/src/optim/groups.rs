@@ -65,13 +65,21 @@ pub struct ClassificationRules {
 
 impl GroupRules {
     /// The settings of one parameter, from the step's learning rate and weight decay.
-    pub fn settings(&self, name: &str, shape: &[usize], lr: f64, weight_decay: f64) -> ParamSettings {
+    pub fn settings(
+        &self,
+        name: &str,
+        shape: &[usize],
+        lr: f64,
+        weight_decay: f64,
+    ) -> ParamSettings {
         let group = ParamGroup::of(shape);
         match self {
             Self::Pretraining(rules) => {
                 let (factor, excluded) = match group {
                     ParamGroup::Regular => (1.0, false),
-                    ParamGroup::Depthwise => (rules.wd_factor_depthwise, rules.lars_exclude_depthwise),
+                    ParamGroup::Depthwise => {
+                        (rules.wd_factor_depthwise, rules.lars_exclude_depthwise)
+                    }
                     ParamGroup::Bias => (rules.wd_factor_bias, rules.lars_exclude_bias),
                 };
                 ParamSettings {
@@ -88,7 +96,11 @@ impl GroupRules {
                     ParamGroup::Bias => false,
                 };
                 ParamSettings {
-                    lr: if classifier { lr * rules.lr_factor_classifier } else { lr },
+                    lr: if classifier {
+                        lr * rules.lr_factor_classifier
+                    } else {
+                        lr
+                    },
                     weight_decay: if decays { weight_decay } else { 0.0 },
                     adapt: group != ParamGroup::Bias,
                 }
@@ -120,7 +132,10 @@ mod tests {
         });
         let of = |shape: &[usize]| rules.settings("x", shape, 1.0, 0.1);
         assert_eq!((of(&[4, 4]).weight_decay, of(&[4, 4]).adapt), (0.1, true));
-        assert_eq!((of(&[4, 1, 3, 3]).weight_decay, of(&[4, 1, 3, 3]).adapt), (0.05, true));
+        assert_eq!(
+            (of(&[4, 1, 3, 3]).weight_decay, of(&[4, 1, 3, 3]).adapt),
+            (0.05, true)
+        );
         assert_eq!((of(&[4]).weight_decay, of(&[4]).adapt), (0.0, false));
     }
 }

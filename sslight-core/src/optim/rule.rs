@@ -91,7 +91,11 @@ impl Rule {
                 let direction = decayed(grad, &param, weight_decay);
                 let buffer = accumulate(state.first.take(), direction.clone(), momentum);
                 state.first = Some(buffer.clone());
-                let step = if nesterov { direction + buffer * momentum } else { buffer };
+                let step = if nesterov {
+                    direction + buffer * momentum
+                } else {
+                    buffer
+                };
                 param - step * lr
             }
             Self::AdamW { betas, eps } => {
@@ -110,7 +114,11 @@ impl Rule {
     }
 }
 
-fn decayed<B: Backend>(grad: Tensor<B, 1>, param: &Tensor<B, 1>, weight_decay: f64) -> Tensor<B, 1> {
+fn decayed<B: Backend>(
+    grad: Tensor<B, 1>,
+    param: &Tensor<B, 1>,
+    weight_decay: f64,
+) -> Tensor<B, 1> {
     if weight_decay == 0.0 {
         grad
     } else {
@@ -138,7 +146,11 @@ fn mix<B: Backend>(moment: Option<Tensor<B, 1>>, new: Tensor<B, 1>, beta: f64) -
 }
 
 /// `eta ||param|| / ||direction||`, and 1 where either norm is zero; it stays on the device.
-fn trust_ratio<B: Backend>(param: &Tensor<B, 1>, direction: &Tensor<B, 1>, eta: f64) -> Tensor<B, 1> {
+fn trust_ratio<B: Backend>(
+    param: &Tensor<B, 1>,
+    direction: &Tensor<B, 1>,
+    eta: f64,
+) -> Tensor<B, 1> {
     let param_norm = norm(param.clone());
     let direction_norm = norm(direction.clone());
     let degenerate = (param_norm.clone() * direction_norm.clone()).lower_equal_elem(0.0);

@@ -1,8 +1,8 @@
 //! The parts of a run, made from its configuration.
 
 use burn::module::Module;
-use sslight_data::loader::EvalConfig;
 use sslight_data::LoaderConfig;
+use sslight_data::loader::EvalConfig;
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::ParamInit;
 use sslight_models::{Backbone, BackboneKind, params, weights};

@@ -85,7 +85,9 @@ pub enum RunError {
         reason: String,
     },
     /// The loss is not a number any more.
-    #[error("step {step}: the loss is {loss}; the last good checkpoint is kept; lower optim.base_lr, or set optim.clip_grad=3.0, and start again from it with another out=PATH and resume=CHECKPOINT")]
+    #[error(
+        "step {step}: the loss is {loss}; the last good checkpoint is kept; lower optim.base_lr, or set optim.clip_grad=3.0, and start again from it with another out=PATH and resume=CHECKPOINT"
+    )]
     NotFinite {
         /// The step.
         step: usize,
@@ -93,7 +95,9 @@ pub enum RunError {
         loss: f64,
     },
     /// The features have collapsed, and `health.on_collapse=stop` was given.
-    #[error("epoch {epoch}: the features have collapsed (their standard deviation is {relative:.4} of an even spread); lower optim.base_lr or dino.teacher_temp, or raise dino.ema_momentum")]
+    #[error(
+        "epoch {epoch}: the features have collapsed (their standard deviation is {relative:.4} of an even spread); lower optim.base_lr or dino.teacher_temp, or raise dino.ema_momentum"
+    )]
     Collapsed {
         /// The epoch.
         epoch: usize,

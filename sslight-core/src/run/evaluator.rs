@@ -94,7 +94,9 @@ impl Evaluator {
             let queries = self.queries.indices.len();
             let neighbours = match &self.bank {
                 Some(bank) => format!("neighbours among {} training images", bank.indices.len()),
-                None => "neighbours among the others of the same images (leave one out)".to_string(),
+                None => {
+                    "neighbours among the others of the same images (leave one out)".to_string()
+                }
             };
             format!(
                 "{}-NN, T = {}, on {queries} validation images, {neighbours}",

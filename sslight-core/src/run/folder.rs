@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::RunError;
 use super::state::{RunState, STATE_FILE};
 use crate::checkpoint::CheckpointStore;
-use crate::config::{Resume, ResolvedConfig, RunConfig, resolve};
+use crate::config::{ResolvedConfig, Resume, RunConfig, resolve};
 use crate::fsio::{FileError, WithPath, replace};
 use crate::observe::{Level, RunEvent};
 
@@ -147,7 +147,10 @@ impl RunFolder {
         if kept.len() < text.len() {
             // The open file must stay the one in the folder, so it is shortened in place after a whole copy
             // is safe; an interruption in between leaves the old lines, which are cut the next time.
-            let file = OpenOptions::new().write(true).open(&path).on(&path, "open")?;
+            let file = OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .on(&path, "open")?;
             replace(&self.path.join("metrics.jsonl.cut"), kept.as_bytes())?;
             file.set_len(0).on(&path, "shorten")?;
             append(&path)?
@@ -188,7 +191,9 @@ impl Occupancy {
         let entries = match fs::read_dir(path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::Empty),
-            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(Self::Other),
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                return Ok(Self::Other);
+            }
             Err(error) => return Err(error).on(path, "list"),
         };
         for entry in entries {
@@ -306,7 +311,10 @@ fn resume(store: &CheckpointStore) -> Result<Option<Resumed>, RunError> {
     if state.step != found.step {
         return Err(RunError::State {
             path,
-            reason: format!("it is of step {}, its folder of step {}", state.step, found.step),
+            reason: format!(
+                "it is of step {}, its folder of step {}",
+                state.step, found.step
+            ),
         });
     }
     Ok(Some(Resumed { state, warnings }))

@@ -21,8 +21,8 @@ pub use state::RunState;
 use crate::checkpoint::CheckpointStore;
 use crate::config::{Method as MethodChoice, ResolvedConfig, RunConfig};
 use crate::learner::{
-    ClockScheduler, Components, Feed, NoBatches, NoMetricFiles, Pacer, SilentRenderer, StepStrategy,
-    register,
+    ClockScheduler, Components, Feed, NoBatches, NoMetricFiles, Pacer, SilentRenderer,
+    StepStrategy, register,
 };
 use crate::method::{Method, MethodInner};
 use crate::observe::{Level, Notice, Observer, RunEvent, StartInfo, StopHandle, Summary};

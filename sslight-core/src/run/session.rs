@@ -12,16 +12,17 @@ use sslight_data::Loader;
 use sslight_models::backend::AutodiffBackend;
 use sslight_models::weights;
 
+use super::RunError;
 use super::evaluator::{Evaluator, KnnReport};
 use super::folder::RunFolder;
 use super::state::{RunState, STATE_FILE};
-use super::RunError;
 use crate::checkpoint::CheckpointStore;
 use crate::config::{OnCollapse, RunConfig};
 use crate::learner::{Feed, RunHooks, StepReady, Stop};
 use crate::method::{Method, StepOutput, StepStats, ValidationStats};
 use crate::observe::{
-    End, EpochReport, HealthEvent, Level, Notice, Observer, RunEvent, StepReport, StopHandle, Summary,
+    End, EpochReport, HealthEvent, Level, Notice, Observer, RunEvent, StepReport, StopHandle,
+    Summary,
 };
 
 /// The exported backbone, in the run folder and in each checkpoint.
@@ -397,9 +398,6 @@ impl<B: AutodiffBackend, M: Method<B>> RunHooks<B, M> for Session<B> {
 
     fn finish(&mut self, model: &M, steps_done: usize, stop: Option<Stop>) {
         let result = self.conclude(model, steps_done, stop);
-        *self
-            .outcome
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(result);
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
     }
 }

@@ -2,8 +2,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
+use sslight_kernels::conv2d;
 
 use super::init::ParamInit;
 use crate::backend::Backend;
@@ -84,6 +84,6 @@ impl<B: Backend> Conv2d<B> {
             [1, 1],
             self.groups,
         );
-        conv2d(x, weight, None, options)
+        conv2d(x, weight, options)
     }
 }

@@ -62,7 +62,11 @@ impl<B: Backend> ParamInit<B> {
     }
 
     /// One value everywhere.
-    pub fn constant<const D: usize>(&mut self, shape: [usize; D], value: f64) -> Param<Tensor<B, D>> {
+    pub fn constant<const D: usize>(
+        &mut self,
+        shape: [usize; D],
+        value: f64,
+    ) -> Param<Tensor<B, D>> {
         Param::from_tensor(Tensor::full(shape, value, &self.device))
     }
 

@@ -14,3 +14,4 @@ pub use conv::{Conv2d, Conv2dConfig};
 pub use init::ParamInit;
 pub use linear::Linear;
 pub use norm::{BatchMode, BatchNorm};
+pub use sslight_kernels::Activation;

@@ -6,7 +6,9 @@
 
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
+use sslight_kernels::{Activation, batch_norm_train};
 
+use super::activation::{relu, relu6};
 use super::init::ParamInit;
 use crate::backend::Backend;
 
@@ -59,29 +61,45 @@ impl<B: Backend> BatchNorm<B> {
     /// # Shapes
     /// `[b, channels, ...]` to the same.
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>, mode: BatchMode) -> Tensor<B, D> {
+        self.forward_activated(x, mode, Activation::None)
+    }
+
+    /// Normalises dimension 1 and applies `activation`, in one operation where the mode is
+    /// [`BatchMode::Batch`].
+    ///
+    /// # Shapes
+    /// `[b, channels, ...]` to the same.
+    pub fn forward_activated<const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        mode: BatchMode,
+        activation: Activation,
+    ) -> Tensor<B, D> {
         let dims = x.dims();
         let [batch, channels] = [dims[0], dims[1]];
         let positions = dims[2..].iter().product();
         let x = x.reshape([batch, channels, positions]);
         let y = match mode {
-            BatchMode::Batch => self.normalize_by_batch(x),
-            BatchMode::Running => self.normalize_by_running(x),
+            BatchMode::Batch => self.normalize_by_batch(x, activation),
+            BatchMode::Running => {
+                let y = self.normalize_by_running(x);
+                match activation {
+                    Activation::None => y,
+                    Activation::Relu => relu(y),
+                    Activation::Relu6 => relu6(y),
+                }
+            }
         };
         y.reshape(dims)
     }
 
-    fn normalize_by_batch(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let [batch, channels, positions] = x.dims();
-        let mean = channel_mean(x.clone());
-        let centered = x - mean.clone();
-        let var = channel_mean(centered.clone() * centered.clone());
+    fn normalize_by_batch(&self, x: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {
+        let [batch, _, positions] = x.dims();
         let count = (batch * positions) as f64;
-        self.update_running(
-            mean.reshape([channels]).detach(),
-            var.clone().reshape([channels]).detach() * (count / (count - 1.0).max(1.0)),
-        );
-        let scale = column(self.weight.val()) / (var + EPSILON).sqrt();
-        centered * scale + column(self.bias.val())
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        let (y, mean, var) = batch_norm_train(x, weight, bias, EPSILON, activation);
+        self.update_running(mean, var * (count / (count - 1.0).max(1.0)));
+        y
     }
 
     fn normalize_by_running(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
@@ -108,9 +126,4 @@ impl<B: Backend> BatchNorm<B> {
 fn column<B: Backend>(x: Tensor<B, 1>) -> Tensor<B, 3> {
     let [channels] = x.dims();
     x.reshape([1, channels, 1])
-}
-
-/// `[b, channels, positions]` to `[1, channels, 1]`; positions first, since they are contiguous.
-fn channel_mean<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 3> {
-    x.mean_dim(2).mean_dim(0)
 }

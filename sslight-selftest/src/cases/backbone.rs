@@ -2,8 +2,8 @@
 //! stated weights, in evaluation, training and evaluation again.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::AutodiffBackend;
 use serde::Deserialize;
+use sslight_models::backend::AutodiffBackend;
 use sslight_models::nn::ParamInit;
 use sslight_models::weights::load_named;
 use sslight_models::{Backbone, BackboneKind, BatchMode};

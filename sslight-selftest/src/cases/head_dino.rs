@@ -1,8 +1,8 @@
 //! `head.dino`: logits, bottleneck, gradients and running statistics of the DINO head.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::AutodiffBackend;
 use serde::Deserialize;
+use sslight_models::backend::AutodiffBackend;
 use sslight_models::nn::ParamInit;
 use sslight_models::weights::load_named;
 use sslight_models::{BatchMode, DinoHeadConfig};

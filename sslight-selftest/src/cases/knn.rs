@@ -1,9 +1,9 @@
 //! `eval.knn`: weighted nearest neighbours against a bank, and leave-one-out.
 
-use burn::tensor::backend::AutodiffBackend;
 use serde::Deserialize;
 use sslight_core::eval::FeatureSet;
 use sslight_core::eval::knn::{KnnConfig, leave_one_out, with_bank};
+use sslight_models::backend::AutodiffBackend;
 
 use super::{CaseContext, put};
 use crate::compare::Outputs;

@@ -1,11 +1,11 @@
 //! `loss.dino`: several steps of the loss with its moving centre, and the student's gradient.
 
 use burn::tensor::Tensor;
-use burn::tensor::backend::AutodiffBackend;
 use serde::Deserialize;
 use sslight_core::loss::PairWeights;
 use sslight_core::loss::dino::{Temps, dino_terms, update_center};
 use sslight_core::schedule::teacher_temp;
+use sslight_models::backend::AutodiffBackend;
 use sslight_models::params::host_values;
 
 use super::{CaseContext, put, scalar};

@@ -17,9 +17,9 @@ mod transform;
 use std::collections::HashMap;
 use std::path::Path;
 
-use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use serde::de::DeserializeOwned;
+use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::weights::WeightMap;
 
 use crate::compare::{Outputs, Produced};

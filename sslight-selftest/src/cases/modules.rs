@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
-use burn::tensor::backend::{AutodiffBackend, Backend};
+use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::params::{ModulePath, NamedTensor};
 use sslight_models::weights::named_tensors;
 

@@ -1,10 +1,10 @@
 //! `optim.*`: six updates of a toy set of named parameters, with their groups, gaps and clipping.
 
-use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use serde::Deserialize;
 use sslight_core::optim::grads::clip;
 use sslight_core::optim::{ClassificationRules, GroupRules, ParamState, PretrainingRules, Rule};
+use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::params::host_values;
 
 use super::{CaseContext, l2, put};

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use burn::optim::GradientsParams;
-use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Int, Tensor, TensorData};
 use burn_train::{ItemLazy, TrainOutput, TrainStep};
 use serde::Deserialize;
@@ -14,6 +13,7 @@ use sslight_core::method::dino::{Dino, DinoConfig, DinoStep};
 use sslight_core::optim::{GroupRules, GroupedOptimizer, PretrainingRules, Rule, grads};
 use sslight_core::schedule::{Clock, LearningRate, Schedule, WarmupCosine};
 use sslight_models::BackboneKind;
+use sslight_models::backend::AutodiffBackend;
 use sslight_models::params::{NamedTensor, host_values};
 use sslight_models::weights::load_named;
 

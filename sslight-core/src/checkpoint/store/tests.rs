@@ -63,7 +63,10 @@ fn a_part_that_cannot_be_written_leaves_nothing_and_its_error_is_told_once() {
     store.fail_part(2, Part::Optimizer, "no space");
     store.add_part(2, Part::Scheduler, b"s");
     let message = store.wait().unwrap_err().to_string();
-    assert!(message.contains("optimizer.mpk could not be written: no space"), "{message}");
+    assert!(
+        message.contains("optimizer.mpk could not be written: no space"),
+        "{message}"
+    );
     assert!(store.wait().is_ok());
     assert_eq!(store.newest().unwrap().0.unwrap().step, 1);
     assert!(!store.temporary(2).exists());

@@ -28,7 +28,10 @@ fn draw(seed: u64, rows: usize, classes: usize, scale: f64) -> Vec<f64> {
 fn tensor(values: &[f64], rows: usize) -> Tensor<B, 2> {
     let columns = values.len() / rows;
     let values: Vec<f32> = values.iter().map(|v| *v as f32).collect();
-    Tensor::from_data(TensorData::new(values, [rows, columns]), &Default::default())
+    Tensor::from_data(
+        TensorData::new(values, [rows, columns]),
+        &Default::default(),
+    )
 }
 
 fn scalar(x: Tensor<B, 1>) -> f64 {
@@ -43,7 +46,13 @@ fn soft(row: &[f64]) -> Vec<f64> {
 }
 
 /// The definition, pair by pair: mean over global-global and global-local pairs.
-fn by_definition(student: &[f64], teacher: &[f64], center: &[f64], b: usize, views: usize) -> [f64; 2] {
+fn by_definition(
+    student: &[f64],
+    teacher: &[f64],
+    center: &[f64],
+    b: usize,
+    views: usize,
+) -> [f64; 2] {
     let k = center.len();
     let mut sums = [0.0; 2];
     let mut pairs = [0; 2];
@@ -88,11 +97,17 @@ fn terms_equal_the_definition_pair_by_pair() {
                 );
                 let [gg, gl] = by_definition(&student, &teacher, &center, b, views);
                 let got = scalar(terms.global);
-                assert!((got - gg).abs() <= TOLERANCE * gg, "gg: got {got}, want {gg}");
+                assert!(
+                    (got - gg).abs() <= TOLERANCE * gg,
+                    "gg: got {got}, want {gg}"
+                );
                 assert_eq!(terms.local.is_some(), locals > 0);
                 if let Some(local) = terms.local {
                     let got = scalar(local);
-                    assert!((got - gl).abs() <= TOLERANCE * gl, "gl: got {got}, want {gl}");
+                    assert!(
+                        (got - gl).abs() <= TOLERANCE * gl,
+                        "gl: got {got}, want {gl}"
+                    );
                 }
             }
         }
@@ -125,7 +140,12 @@ fn logits_of_plus_and_minus_a_hundred_give_a_finite_and_right_loss() {
     let wrong = [-100.0, 100.0];
     let student: Vec<f64> = [certain, certain, wrong].concat();
     let teacher: Vec<f64> = [certain, certain].concat();
-    let terms = dino_terms(tensor(&student, 3), tensor(&teacher, 2), tensor(&[0.0, 0.0], 1), TEMPS);
+    let terms = dino_terms(
+        tensor(&student, 3),
+        tensor(&teacher, 2),
+        tensor(&[0.0, 0.0], 1),
+        TEMPS,
+    );
     assert!(scalar(terms.global).abs() < 1e-6);
     let local = terms.local.map(scalar);
     assert_eq!(local, Some(2000.0));
@@ -178,9 +198,16 @@ fn the_gradient_equals_finite_differences_and_none_reaches_the_teacher() {
 
 #[test]
 fn the_centre_moves_by_the_mean_of_the_teachers_rows() {
-    let center = update_center(tensor(&[1.0, -1.0], 1), tensor(&[0.0, 2.0, 4.0, 6.0], 2), 0.9);
+    let center = update_center(
+        tensor(&[1.0, -1.0], 1),
+        tensor(&[0.0, 2.0, 4.0, 6.0], 2),
+        0.9,
+    );
     let got: Vec<f32> = center.into_data().iter::<f32>().collect();
-    assert!((got[0] - (0.9 + 0.2)).abs() < 1e-6 && (got[1] - (-0.9 + 0.4)).abs() < 1e-6, "{got:?}");
+    assert!(
+        (got[0] - (0.9 + 0.2)).abs() < 1e-6 && (got[1] - (-0.9 + 0.4)).abs() < 1e-6,
+        "{got:?}"
+    );
 }
 
 #[test]
