@@ -10,7 +10,7 @@ pretrain *words:
 
 # All tests.
 test *words:
-    cargo test --workspace {{ words }}
+    cargo test --release --workspace {{ words }}
 
 # What CI asks of the source: format, lints, documentation, GPU back ends.
 check:

@@ -2,6 +2,9 @@
 //!
 //! This crate parses words, picks the engine and calls `sslight-core`; it contains no science.
 
+// The types of the GPU back ends, with fusion and autodiff around them, nest deeper than the default of 128.
+#![recursion_limit = "256"]
+
 mod args;
 mod backend;
 mod cmd;

@@ -157,11 +157,12 @@ impl<B: AutodiffBackend, M: Method<B>> StepStrategy<B, M> {
             }
         }
         drop(batches);
-        if run.steps_done < pacer.last_step && run.steps_done % pacer.steps_per_epoch != 0 {
+        if run.steps_done < pacer.last_step && !run.steps_done.is_multiple_of(pacer.steps_per_epoch)
+        {
             // The stream ended in the middle of the epoch: the feed knows why.
             return Err(Stop::Failed);
         }
-        if run.steps_done % pacer.steps_per_epoch == 0 {
+        if run.steps_done.is_multiple_of(pacer.steps_per_epoch) {
             let model = run.learner.model();
             let measured = run.hooks.after_epoch(&model, epoch, run.steps_done)?;
             run.events.process_train(LearnerEvent::EndEpoch(epoch + 1));

@@ -165,12 +165,12 @@ impl<B: AutodiffBackend> Session<B> {
         self.state.step = ready.steps_done;
         self.pending.push(ready.output);
         self.progress.images += self.config.batch_size;
-        let due = taken % self.config.log_every.max(1) == 0;
+        let due = taken.is_multiple_of(self.config.log_every.max(1));
         let last = ready.steps_done == self.progress.total_steps;
-        if due || last {
-            if let Some(stats) = self.settle()? {
-                self.report_step(&stats)?;
-            }
+        if (due || last)
+            && let Some(stats) = self.settle()?
+        {
+            self.report_step(&stats)?;
         }
         match self.store.take_error() {
             Some(error) => Err(error.into()),
@@ -206,7 +206,7 @@ impl<B: AutodiffBackend> Session<B> {
         self.settle()?;
         let every = self.config.eval.knn_every;
         let last = steps_done >= self.progress.total_steps;
-        let scored = last || (every > 0 && (epoch + 1) % every == 0);
+        let scored = last || (every > 0 && (epoch + 1).is_multiple_of(every));
         let report = if scored {
             Some(self.evaluate(model)?)
         } else {
@@ -332,7 +332,8 @@ impl<B: AutodiffBackend> Session<B> {
         }
         let interrupted = stop == Some(Stop::Interrupted);
         // The score of the last epoch stands for the end; a run that ends between epochs has none yet.
-        let ends_an_epoch = steps_done % self.config.steps_per_epoch(self.images()).max(1) == 0;
+        let ends_an_epoch =
+            steps_done.is_multiple_of(self.config.steps_per_epoch(self.images()).max(1));
         if !interrupted && (!ends_an_epoch || self.state.knn.is_none()) {
             self.evaluate(model)?;
         }

@@ -114,6 +114,7 @@ impl<B: Backend> DinoHead<B> {
 
 /// One linear layer stands alone under the name `mlp`, several are numbered, as in the reference.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)]
 enum Mlp<B: Backend> {
     Single(Linear<B>),
     Stack(Vec<MlpLayer<B>>),

@@ -275,7 +275,7 @@ impl Layout {
             });
             for (x, value) in row.iter_mut().enumerate() {
                 let q = x + self.padding[1];
-                let phase = if q % 2 == 0 { even } else { odd };
+                let phase = if q.is_multiple_of(2) { even } else { odd };
                 *value = phase.get(q / 2).copied().unwrap_or(0.0);
             }
         }
