@@ -15,8 +15,8 @@ use super::{colours, say, warn};
 pub struct Progress {
     style: Style,
     epochs: usize,
-    first_step: usize,
-    started: Instant,
+    /// Time and number of steps at the first report: what came before it is no measure of the pace.
+    pace: Option<(Instant, usize)>,
 }
 
 enum Style {
@@ -38,8 +38,7 @@ impl Progress {
         Self {
             style,
             epochs: 0,
-            first_step: 0,
-            started: Instant::now(),
+            pace: None,
         }
     }
 
@@ -53,30 +52,25 @@ impl Progress {
 
     fn start(&mut self, start: &StartInfo) {
         self.epochs = start.epochs;
-        self.first_step = start.first_step;
-        self.started = Instant::now();
+        self.pace = None;
         for line in start_lines(start) {
             self.line(&line);
         }
         if let Style::Bar(bar) = &self.style {
             bar.set_length(start.total_steps as u64);
             bar.set_position(start.first_step as u64);
-            bar.reset_eta();
         }
     }
 
-    fn step(&self, report: &StepReport) {
+    fn step(&mut self, report: &StepReport) {
+        let (since, first) = *self.pace.get_or_insert((Instant::now(), report.step + 1));
         let text = step_text(report, self.epochs);
         match &self.style {
             Style::Quiet => {}
             Style::Lines => {
                 let done = report.step + 1;
-                let left = time_left(
-                    self.started.elapsed(),
-                    done - self.first_step.min(done),
-                    done,
-                    report.total_steps,
-                );
+                let taken = done.saturating_sub(first);
+                let left = time_left(since.elapsed(), taken, done, report.total_steps);
                 say(&format!(
                     "step {}/{}  {text}{}",
                     done,
@@ -86,6 +80,9 @@ impl Progress {
             }
             Style::Bar(bar) => {
                 bar.set_position(report.step as u64 + 1);
+                if report.step + 1 == first {
+                    bar.reset_eta();
+                }
                 bar.set_message(text);
             }
         }

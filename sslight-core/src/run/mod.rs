@@ -143,10 +143,18 @@ where
     let evaluator = Evaluator::new(config, &data.train, data.validation.as_ref());
     let state = match resumed {
         Some(resumed) => resumed.state,
-        None => RunState {
-            floors: Floors::measure::<B, M>(&evaluator, &method, device)?,
-            ..RunState::default()
-        },
+        None => {
+            if evaluator.protocol().is_some() {
+                tell(RunEvent::Notice(Notice {
+                    level: Level::Info,
+                    text: "scoring raw pixels and the untrained network first".to_string(),
+                }))?;
+            }
+            RunState {
+                floors: Floors::measure::<B, M>(&evaluator, &method, device)?,
+                ..RunState::default()
+            }
+        }
     };
 
     let pacer = Pacer {
