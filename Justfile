@@ -12,6 +12,10 @@ pretrain *words:
 test *words:
     cargo test --release --workspace {{ words }}
 
+# The tests that take too long for every change.
+test-slow *words:
+    cargo test --release --workspace {{ words }} -- --ignored
+
 # What CI asks of the source: format, lints, documentation, GPU back ends.
 check:
     cargo fmt --all --check
