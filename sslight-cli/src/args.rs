@@ -144,14 +144,15 @@ fn command() -> Result<clap::Command, CliError> {
         "Keys:\n  backend  {}  [auto]  the engine\n\nExample:\n  sslight selftest tests/fixtures backend=ndarray loss.dino",
         BackendChoice::WORDS.join("|")
     );
+    // Changing a subcommand moves it to the end of the list, so all are changed, in the order of [`Verb`].
     Ok(Cli::command()
         .mut_subcommand("pretrain", |verb| verb.after_help(pretrain))
         .mut_subcommand("knn", |verb| verb.after_help(knn))
-        .mut_subcommand("doctor", |verb| verb.after_help(doctor))
         .mut_subcommand("selftest", |verb| verb.after_help(selftest))
         .mut_subcommand("list", |verb| {
             verb.after_help("Example:\n  sslight list backbones")
-        }))
+        })
+        .mut_subcommand("doctor", |verb| verb.after_help(doctor)))
 }
 
 /// One line a key: name, type, default, meaning.

@@ -118,6 +118,7 @@ fn a_dry_run_shows_values_with_their_origin_and_what_follows() {
         "--dry-run",
         "epochs=2",
         "optim.warmup_epochs=0.5",
+        "dino.warmup_teacher_temp_epochs=3",
     ]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let shown = stdout(&output);

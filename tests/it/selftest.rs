@@ -51,7 +51,7 @@ const NETWORKS: [&str; 2] = ["backbone.cnn", "train.dino"];
 
 /// Runs the cases of these kinds and compares the outcome with their part of [`PASSING`].
 fn cases_agree<B: AutodiffBackend>(kinds: impl Fn(&str) -> bool) {
-    let names = PASSING
+    let names: Vec<String> = PASSING
         .iter()
         .filter(|(kind, _)| kinds(kind))
         .map(|(kind, _)| kind.to_string())
