@@ -181,6 +181,8 @@ fn dense_convolution_equals_burns() {
         // several row tiles an image
         Conv::dense(2, [64, 20], [20, 21], 3, 1),
         Conv::dense(2, [64, 20], [41, 40], 3, 2),
+        // several tiles in each partial sum of the weight gradient
+        Conv::dense(5, [64, 4], [20, 21], 3, 1),
         Conv {
             padding: 0,
             ..Conv::dense(2, [3, 4], [6, 5], 3, 1)
@@ -198,6 +200,7 @@ fn dense_convolution_equals_burns() {
 fn convolution_with_a_kernel_of_one_equals_burns() {
     for case in [
         Conv::dense(2, [5, 70], [9, 11], 1, 1),
+        Conv::dense(17, [5, 7], [9, 9], 1, 1),
         Conv::dense(9, [20, 33], [2, 2], 1, 1),
         Conv::dense(70, [33, 20], [2, 2], 1, 1),
         Conv::dense(9, [40, 24], [1, 1], 1, 1),
