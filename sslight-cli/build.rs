@@ -5,9 +5,9 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // The log of HEAD grows with every commit and checkout.
+    // The log of HEAD grows with every commit and checkout; it is missing before the first commit.
     let log = "../.git/logs/HEAD";
-    if Path::new(log).exists() {
+    if Path::new("../.git").exists() {
         println!("cargo::rerun-if-changed={log}");
     }
     let output = Command::new("git")

@@ -155,15 +155,14 @@ fn command() -> Result<clap::Command, CliError> {
         .mut_subcommand("doctor", |verb| verb.after_help(doctor)))
 }
 
-/// One line a key: name, type, default, meaning.
+/// Two lines a key: name, type and default, then its meaning.
 fn key_table() -> Result<String, CliError> {
     // Giving data keeps the defaults of the paper instead of the demonstration.
     let defaults = resolve(&["data="])?.config.values()?;
-    let width = keys().iter().map(|key| key.name.len()).max().unwrap_or(0);
     let mut table = String::new();
     for (key, (_, default)) in keys().iter().zip(defaults) {
         let (name, kind, help) = (key.name, key.kind.name(), key.help);
-        table.push_str(&format!("  {name:width$}  {kind}  [{default}]  {help}\n"));
+        table.push_str(&format!("  {name}  {kind}  [{default}]\n      {help}\n"));
     }
     Ok(table)
 }
@@ -239,11 +238,11 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_keys_has_a_line_for_each_key() {
+    fn the_table_of_keys_has_an_entry_for_each_key() {
         let table = key_table().map_err(|error| error.to_string());
         let names: Vec<String> = table
             .iter()
-            .flat_map(|table| table.lines())
+            .flat_map(|table| table.lines().step_by(2))
             .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
             .collect();
         assert_eq!(names, keys().iter().map(|key| key.name).collect::<Vec<_>>());

@@ -147,7 +147,7 @@ pub fn engine_states() -> Vec<EngineState> {
                     name,
                     built: false,
                     usable: false,
-                    detail: format!("not in this build; cargo feature `{name}`"),
+                    detail: format!("cargo feature `{name}`"),
                 },
                 Some(engine) => {
                     let probe = engine.probe();

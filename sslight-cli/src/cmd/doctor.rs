@@ -158,7 +158,7 @@ fn text(report: &Report) -> String {
         let state = match (engine.built, engine.usable) {
             (true, true) => format!("usable: {}", engine.detail),
             (true, false) => format!("built, but does not work here: {}", engine.detail),
-            (false, _) => engine.detail.clone(),
+            (false, _) => format!("not in this build; {}", engine.detail),
         };
         lines.push((engine.name, state));
     }
