@@ -1,7 +1,6 @@
 //! The extension traits, and which backends have them.
 
 use burn::tensor::ops::{ConvOptions, FloatTensor};
-use burn_ndarray::{NdArray, NdArrayTensor, SharedArray};
 
 use crate::stock;
 
@@ -134,13 +133,6 @@ pub trait AutodiffBackend:
 
 impl<B> AutodiffBackend for B where
     B: Backend + burn::tensor::backend::AutodiffBackend<InnerBackend: Backend>
-{
-}
-
-impl<E, I, Q> Backend for NdArray<E, I, Q>
-where
-    NdArrayTensor: From<SharedArray<E>> + From<SharedArray<I>>,
-    Self: burn::tensor::backend::Backend,
 {
 }
 

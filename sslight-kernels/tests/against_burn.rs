@@ -11,7 +11,8 @@ use rand_chacha::ChaCha8Rng;
 use sslight_kernels::{Activation, AutodiffBackend, batch_norm_train, conv2d};
 
 type Fast = Autodiff<Flex>;
-type Default32 = Autodiff<NdArray<f32>>;
+type FastNdArray = Autodiff<NdArray<f32>>;
+/// Of f64, for which there are no kernels: burn's operations, and the default bodies.
 type Oracle = Autodiff<NdArray<f64>>;
 
 /// Rounding allowed, in units of f32 epsilon times the summed magnitudes of the terms. The sums have up
@@ -159,10 +160,14 @@ fn check_conv(case: Conv) {
     let magnitudes = magnitudes.each_ref().map(Vec::as_slice);
     let want = conv_results::<Oracle>(case, inputs, stock_conv);
     let mass = conv_results::<Oracle>(case, magnitudes, stock_conv);
-    let got = conv_results::<Fast>(case, inputs, conv2d);
-    for (index, what) in ["y", "x_grad", "weight_grad"].into_iter().enumerate() {
-        let what = format!("{case:?}: {what}");
-        assert_close(&what, &got[index], &want[index], &mass[index]);
+    for (backend, got) in [
+        ("flex", conv_results::<Fast>(case, inputs, conv2d)),
+        ("ndarray", conv_results::<FastNdArray>(case, inputs, conv2d)),
+    ] {
+        for (index, what) in ["y", "x_grad", "weight_grad"].into_iter().enumerate() {
+            let what = format!("{case:?} on {backend}: {what}");
+            assert_close(&what, &got[index], &want[index], &mass[index]);
+        }
     }
 }
 
@@ -403,13 +408,14 @@ fn check_norm<B: AutodiffBackend>(case: Norm) {
 fn batch_norm_equals_its_formula_differentiated_by_burn() {
     for case in norm_cases() {
         check_norm::<Fast>(case);
+        check_norm::<FastNdArray>(case);
     }
 }
 
 #[test]
 fn default_batch_norm_equals_its_formula_differentiated_by_burn() {
     for case in norm_cases() {
-        check_norm::<Default32>(case);
+        check_norm::<Oracle>(case);
     }
 }
 
