@@ -10,6 +10,7 @@ use burn::tensor::backend::AutodiffBackend as _;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
 use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput};
+use crate::stock;
 
 impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
     fn conv2d_forward(
@@ -115,6 +116,31 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 }
             }
         }
+    }
+
+    fn batch_norm_running(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        var: FloatTensor<Self>,
+        eps: f64,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        let nodes = [&x.node, &weight.node, &bias.node];
+        if nodes.iter().any(|node| !node.requirement.is_none()) {
+            // On the tape it is burn's operations: only frozen layers come here, and none is hot.
+            return stock::batch_norm_running::<Self>(x, weight, bias, mean, var, eps, activation);
+        }
+        Self::from_inner(B::batch_norm_running(
+            x.primitive,
+            weight.primitive,
+            bias.primitive,
+            mean.primitive,
+            var.primitive,
+            eps,
+            activation,
+        ))
     }
 
     fn batch_norm_train_backward(

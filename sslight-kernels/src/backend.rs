@@ -123,6 +123,24 @@ pub trait Backend: burn::tensor::backend::Backend {
             activation,
         )
     }
+
+    /// Batch normalisation by statistics that are given, followed by an activation: evaluation, and
+    /// frozen layers inside a training graph. Gradients flow to `x`, `weight` and `bias`.
+    ///
+    /// # Shapes
+    /// x `[b, c, positions]`, weight, bias, mean and var `[c]` to `[b, c, positions]`.
+    #[allow(clippy::too_many_arguments)]
+    fn batch_norm_running(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        var: FloatTensor<Self>,
+        eps: f64,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        stock::batch_norm_running::<Self>(x, weight, bias, mean, var, eps, activation)
+    }
 }
 
 /// A [`Backend`] with automatic differentiation over another [`Backend`].

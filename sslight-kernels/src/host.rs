@@ -7,7 +7,7 @@ use burn_flex::{Flex, FlexTensor};
 use burn_ndarray::{NdArray, NdArrayTensor, SharedArray};
 
 use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput};
-use crate::cpu::{ConvShape, batch_norm, dense, depthwise};
+use crate::cpu::{ConvShape, batch_norm, dense, depthwise, small_maps};
 use crate::stock;
 
 /// A tensor whose `f32` values lie in memory that the kernels can read.
@@ -111,6 +111,18 @@ macro_rules! use_kernels {
                 batch_norm_train_forward::<Self>(x, weight, bias, eps, activation)
             }
 
+            fn batch_norm_running(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+                mean: FloatTensor<Self>,
+                var: FloatTensor<Self>,
+                eps: f64,
+                activation: Activation,
+            ) -> FloatTensor<Self> {
+                batch_norm_running::<Self>(x, weight, bias, mean, var, eps, activation)
+            }
+
             fn batch_norm_train_backward(
                 x: FloatTensor<Self>,
                 weight: FloatTensor<Self>,
@@ -141,6 +153,7 @@ use_kernels!(
 /// Which kernels compute a convolution.
 enum Path {
     Dense(ConvShape),
+    SmallMaps(ConvShape),
     Depthwise(ConvShape),
 }
 
@@ -151,7 +164,11 @@ fn path(x: [usize; 4], weight: &impl HostTensor, options: &ConvOptions<2>) -> Op
     }
     let shape = ConvShape::new(x, dims(weight), options.stride, options.padding)?;
     if options.groups == 1 {
-        Some(Path::Dense(shape))
+        Some(if small_maps::supports(&shape) {
+            Path::SmallMaps(shape)
+        } else {
+            Path::Dense(shape)
+        })
     } else if depthwise::supports(&shape, options.groups) {
         Some(Path::Depthwise(shape))
     } else {
@@ -171,6 +188,7 @@ fn conv2d_forward<B: HostBackend>(
     let (x, weight) = (x.values(), weight.values());
     match path {
         Path::Dense(shape) => output(&shape, dense::forward(&shape, x, weight)),
+        Path::SmallMaps(shape) => output(&shape, small_maps::forward(&shape, x, weight)),
         Path::Depthwise(shape) => output(&shape, depthwise::forward(&shape, x, weight)),
     }
 }
@@ -188,6 +206,7 @@ fn conv2d_backward_input<B: HostBackend>(
     let (weight, grad) = (weight.values(), grad.values());
     let x_grad = match path {
         Path::Dense(shape) => dense::backward_input(&shape, weight, grad),
+        Path::SmallMaps(shape) => small_maps::backward_input(&shape, weight, grad),
         Path::Depthwise(shape) => depthwise::backward_input(&shape, weight, grad),
     };
     HostTensor::from_values(x_grad, &dims::<4>(&x))
@@ -206,6 +225,7 @@ fn conv2d_backward_weight<B: HostBackend>(
     let (x, grad) = (x.values(), grad.values());
     let weight_grad = match path {
         Path::Dense(shape) => dense::backward_weight(&shape, x, grad),
+        Path::SmallMaps(shape) => small_maps::backward_weight(&shape, x, grad),
         Path::Depthwise(shape) => depthwise::backward_weight(&shape, x, grad),
     };
     HostTensor::from_values(weight_grad, &dims::<4>(&weight))
@@ -282,6 +302,32 @@ fn batch_norm_train_backward<B: HostBackend>(
         weight: HostTensor::from_values(grads.weight, &[shape.channels]),
         bias: HostTensor::from_values(grads.bias, &[shape.channels]),
     }
+}
+
+#[allow(clippy::too_many_arguments)]
+fn batch_norm_running<B: HostBackend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    mean: FloatTensor<B>,
+    var: FloatTensor<B>,
+    eps: f64,
+    activation: Activation,
+) -> FloatTensor<B> {
+    if x.dtype() != DType::F32 {
+        return stock::batch_norm_running::<B>(x, weight, bias, mean, var, eps, activation);
+    }
+    let [x, weight, bias, mean, var] =
+        [x, weight, bias, mean, var].map(|tensor| tensor.contiguous());
+    let layer = batch_norm::Layer {
+        weight: weight.values(),
+        bias: bias.values(),
+        eps,
+        activation,
+    };
+    let shape = batch_norm_shape(&x);
+    let y = batch_norm::by_running(shape, x.values(), layer, mean.values(), var.values());
+    HostTensor::from_values(y, &dims::<3>(&x))
 }
 
 fn batch_norm_shape(x: &impl HostTensor) -> batch_norm::Shape {

@@ -18,4 +18,4 @@ mod stock;
 mod tensor_ops;
 
 pub use backend::{Activation, AutodiffBackend, Backend, BatchNormGradients, BatchNormOutput};
-pub use tensor_ops::{batch_norm_train, conv2d};
+pub use tensor_ops::{RunningStatistics, batch_norm_running, batch_norm_train, conv2d};

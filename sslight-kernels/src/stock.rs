@@ -1,5 +1,6 @@
 //! The operations in terms of burn's own: the default bodies, and the oracle of the tests.
 
+use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
@@ -56,6 +57,25 @@ pub(crate) fn batch_norm_train_forward<B: Backend>(
         mean: primitive(mean.reshape([channels])),
         var: primitive(var.reshape([channels])),
     }
+}
+
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn batch_norm_running<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    mean: FloatTensor<B>,
+    var: FloatTensor<B>,
+    eps: f64,
+    activation: Activation,
+) -> FloatTensor<B> {
+    let scale = column(tensor::<B, 1>(weight)) / (column(tensor(var)) + eps).sqrt();
+    let pre = (tensor::<B, 3>(x) - column(tensor(mean))) * scale + column(tensor(bias));
+    primitive(match activation {
+        Activation::None => pre,
+        Activation::Relu => relu(pre),
+        Activation::Relu6 => relu(pre).clamp_max(6.0),
+    })
 }
 
 #[allow(clippy::too_many_arguments)]

@@ -11,5 +11,6 @@ mod disjoint;
 mod matrix;
 mod shape;
 mod simd;
+pub(crate) mod small_maps;
 
 pub(crate) use shape::ConvShape;
