@@ -3,6 +3,7 @@
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
 use crate::stock;
+use crate::update::{AdamWStep, MomentumStep};
 
 /// What follows a normalisation, computed in the same pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -140,6 +141,44 @@ pub trait Backend: burn::tensor::backend::Backend {
         activation: Activation,
     ) -> FloatTensor<Self> {
         stock::batch_norm_running::<Self>(x, weight, bias, mean, var, eps, activation)
+    }
+
+    /// An AdamW update, outside any graph: see [`adamw_step`](crate::adamw_step).
+    ///
+    /// # Shapes
+    /// All `[n]`.
+    fn adamw_step(
+        param: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        moments: [FloatTensor<Self>; 2],
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, [FloatTensor<Self>; 2]) {
+        stock::adamw_step::<Self>(param, grad, moments, step)
+    }
+
+    /// An update of SGD or LARS, outside any graph: see [`momentum_step`](crate::momentum_step).
+    ///
+    /// # Shapes
+    /// All `[n]`.
+    fn momentum_step(
+        param: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        step: MomentumStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        stock::momentum_step::<Self>(param, grad, velocity, step)
+    }
+
+    /// `momentum * target + (1 - momentum) * source`, outside any graph.
+    ///
+    /// # Shapes
+    /// All `[n]`.
+    fn moving_average(
+        target: FloatTensor<Self>,
+        source: FloatTensor<Self>,
+        momentum: f64,
+    ) -> FloatTensor<Self> {
+        stock::moving_average::<Self>(target, source, momentum)
     }
 }
 

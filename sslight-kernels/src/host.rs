@@ -7,8 +7,9 @@ use burn_flex::{Flex, FlexTensor};
 use burn_ndarray::{NdArray, NdArrayTensor, SharedArray};
 
 use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput};
-use crate::cpu::{ConvShape, batch_norm, dense, depthwise, small_maps};
+use crate::cpu::{ConvShape, batch_norm, dense, depthwise, small_maps, update};
 use crate::stock;
+use crate::update::{AdamWStep, MomentumStep};
 
 /// A tensor whose `f32` values lie in memory that the kernels can read.
 pub(crate) trait HostTensor: TensorMetadata {
@@ -20,6 +21,14 @@ pub(crate) trait HostTensor: TensorMetadata {
 
     /// A contiguous tensor of these values.
     fn from_values(values: Vec<f32>, dims: &[usize]) -> Self;
+
+    /// The values of a contiguous tensor of `f32`, copied first if anything else shares them.
+    fn values_mut(&mut self) -> &mut [f32];
+
+    /// [`contiguous`](Self::contiguous) by value, which leaves no second owner behind.
+    fn into_contiguous(self) -> Self {
+        self.contiguous()
+    }
 }
 
 impl HostTensor for FlexTensor {
@@ -33,6 +42,10 @@ impl HostTensor for FlexTensor {
 
     fn from_values(values: Vec<f32>, dims: &[usize]) -> Self {
         Self::from_data(TensorData::new(values, dims.to_vec()))
+    }
+
+    fn values_mut(&mut self) -> &mut [f32] {
+        self.storage_mut()
     }
 }
 
@@ -63,6 +76,18 @@ impl HostTensor for NdArrayTensor {
 
     fn from_values(values: Vec<f32>, dims: &[usize]) -> Self {
         Self::from_data(TensorData::new(values, dims.to_vec()))
+    }
+
+    fn values_mut(&mut self) -> &mut [f32] {
+        let dtype = self.dtype();
+        let slice = match self {
+            Self::F32(storage) => storage.ensure_owned().as_slice_mut(),
+            _ => None,
+        };
+        match slice {
+            Some(slice) => slice,
+            None => panic!("HostTensor::values_mut: {dtype:?} is no contiguous f32"),
+        }
     }
 }
 
@@ -109,6 +134,32 @@ macro_rules! use_kernels {
                 activation: Activation,
             ) -> BatchNormOutput<FloatTensor<Self>> {
                 batch_norm_train_forward::<Self>(x, weight, bias, eps, activation)
+            }
+
+            fn adamw_step(
+                param: FloatTensor<Self>,
+                grad: FloatTensor<Self>,
+                moments: [FloatTensor<Self>; 2],
+                step: AdamWStep,
+            ) -> (FloatTensor<Self>, [FloatTensor<Self>; 2]) {
+                adamw_step::<Self>(param, grad, moments, step)
+            }
+
+            fn momentum_step(
+                param: FloatTensor<Self>,
+                grad: FloatTensor<Self>,
+                velocity: FloatTensor<Self>,
+                step: MomentumStep,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+                momentum_step::<Self>(param, grad, velocity, step)
+            }
+
+            fn moving_average(
+                target: FloatTensor<Self>,
+                source: FloatTensor<Self>,
+                momentum: f64,
+            ) -> FloatTensor<Self> {
+                moving_average::<Self>(target, source, momentum)
             }
 
             fn batch_norm_running(
@@ -328,6 +379,62 @@ fn batch_norm_running<B: HostBackend>(
     let shape = batch_norm_shape(&x);
     let y = batch_norm::by_running(shape, x.values(), layer, mean.values(), var.values());
     HostTensor::from_values(y, &dims::<3>(&x))
+}
+
+fn adamw_step<B: HostBackend>(
+    param: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    moments: [FloatTensor<B>; 2],
+    step: AdamWStep,
+) -> (FloatTensor<B>, [FloatTensor<B>; 2]) {
+    if param.dtype() != DType::F32 {
+        return stock::adamw_step::<B>(param, grad, moments, step);
+    }
+    let grad = grad.contiguous();
+    let mut param = param.into_contiguous();
+    let [mut first, mut second] = moments.map(HostTensor::into_contiguous);
+    update::adamw(
+        param.values_mut(),
+        grad.values(),
+        first.values_mut(),
+        second.values_mut(),
+        step,
+    );
+    (param, [first, second])
+}
+
+fn momentum_step<B: HostBackend>(
+    param: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    velocity: FloatTensor<B>,
+    step: MomentumStep,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    if param.dtype() != DType::F32 {
+        return stock::momentum_step::<B>(param, grad, velocity, step);
+    }
+    let grad = grad.contiguous();
+    let (mut param, mut velocity) = (param.into_contiguous(), velocity.into_contiguous());
+    update::momentum(
+        param.values_mut(),
+        grad.values(),
+        velocity.values_mut(),
+        step,
+    );
+    (param, velocity)
+}
+
+fn moving_average<B: HostBackend>(
+    target: FloatTensor<B>,
+    source: FloatTensor<B>,
+    momentum: f64,
+) -> FloatTensor<B> {
+    if target.dtype() != DType::F32 {
+        return stock::moving_average::<B>(target, source, momentum);
+    }
+    let source = source.contiguous();
+    let mut target = target.into_contiguous();
+    update::average(target.values_mut(), source.values(), momentum);
+    target
 }
 
 fn batch_norm_shape(x: &impl HostTensor) -> batch_norm::Shape {

@@ -16,6 +16,8 @@ mod cpu;
 mod host;
 mod stock;
 mod tensor_ops;
+mod update;
 
 pub use backend::{Activation, AutodiffBackend, Backend, BatchNormGradients, BatchNormOutput};
 pub use tensor_ops::{RunningStatistics, batch_norm_running, batch_norm_train, conv2d};
+pub use update::{AdamWStep, MomentumStep, adamw_step, momentum_step, moving_average};

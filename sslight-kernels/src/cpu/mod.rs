@@ -12,5 +12,6 @@ mod matrix;
 mod shape;
 mod simd;
 pub(crate) mod small_maps;
+pub(crate) mod update;
 
 pub(crate) use shape::ConvShape;
