@@ -5,7 +5,7 @@
 
 use burn::module::{AutodiffModule, Module, RunningState};
 use burn::optim::{GradientsParams, Optimizer};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use burn_train::{InferenceStep, TrainOutput, TrainStep};
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::{Linear, ParamInit};
@@ -15,8 +15,8 @@ use sslight_models::{
 };
 
 use super::{Method, StepOutput, ValidationStats, ViewBatch};
-use crate::loss::dino::{GLOBAL_VIEWS, Temps, dino_terms, update_center};
-use crate::loss::{PairTerms, PairWeights};
+use crate::loss::dino::{Temps, dino_terms, update_center};
+use crate::loss::{GLOBAL_VIEWS, PairTerms, PairWeights, cross_entropy};
 use crate::optim::grads;
 use crate::schedule::Clock;
 
@@ -188,13 +188,6 @@ impl<B: AutodiffBackend> Dino<B> {
         let logits = classifier.forward(features.narrow(0, 0, batch.batch).detach());
         Some(cross_entropy(logits, labels))
     }
-}
-
-/// The mean cross entropy: logits `[b, classes]`, labels `[b]`.
-fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, labels: Tensor<B, 1, Int>) -> Tensor<B, 1> {
-    let [rows, _] = logits.dims();
-    let log_probs = burn::tensor::activation::log_softmax(logits, 1);
-    log_probs.gather(1, labels.reshape([rows, 1])).mean().neg()
 }
 
 impl<B: AutodiffBackend> TrainStep for Dino<B> {
