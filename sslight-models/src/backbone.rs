@@ -8,9 +8,11 @@ use burn::tensor::Tensor;
 use thiserror::Error;
 
 use crate::backend::Backend;
-use crate::mobilenet_v2::{MobileNetV2, MobileNetV2Config};
-use crate::nn::{BatchMode, ParamInit};
-use crate::resnet::{ResNet, ResNetConfig};
+use crate::mobilenet_v2::{LAST_CHANNELS, MobileNetV2, MobileNetV2Config};
+use crate::nn::ParamInit;
+use crate::pass::Pass;
+use crate::resnet::{ResNet, ResNetConfig, ResNetVariant};
+use crate::vit::{Vit, VitConfig, VitVariant};
 
 /// The networks of the paper, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +61,9 @@ impl BackboneKind {
         .into_iter()
     }
 
-    /// Whether [`init`](Self::init) can build it.
+    /// Whether [`init`](Self::init) can build it: all can.
     pub fn is_available(self) -> bool {
-        matches!(self, Self::MobileNetV2 | Self::ResNet18)
+        true
     }
 
     /// Parameters without head and classifier, for the full-size stem.
@@ -79,34 +81,54 @@ impl BackboneKind {
 
     /// Length of a feature vector.
     pub fn features_dim(self) -> usize {
-        match self {
-            Self::MobileNetV2 => 1280,
-            Self::ResNet18 | Self::ResNet34 => 512,
-            Self::ResNet50 => 2048,
-            Self::VitTiny16 | Self::VitTiny32 => 192,
-            Self::VitSmall16 => 384,
+        match self.family() {
+            Family::MobileNetV2 => LAST_CHANNELS,
+            Family::ResNet(variant) => variant.features_dim(),
+            Family::Vit(variant) => variant.dim,
         }
     }
 
-    /// A freshly initialised network; `small_input` chooses the stem for images of 64 pixels and less.
+    /// Side of a patch in pixels, for vision transformers.
+    ///
+    /// Pixels beyond the last whole patch are not looked at, thus a view's size should be a multiple.
+    pub fn patch_size(self, small_input: bool) -> Option<usize> {
+        match self.family() {
+            Family::Vit(variant) => Some(vit(variant, small_input).patch_px()),
+            Family::MobileNetV2 | Family::ResNet(_) => None,
+        }
+    }
+
+    /// A freshly initialised network; `small_input` chooses the variant for images of 64 pixels and less.
     ///
     /// # Errors
-    /// [`UnavailableBackbone`] for a network that this version does not have.
+    /// None at present; [`UnavailableBackbone`] is for networks that are named before they are built.
     pub fn init<B: Backend>(
         self,
         small_input: bool,
         init: &mut ParamInit<B>,
     ) -> Result<Backbone<B>, UnavailableBackbone> {
-        match self {
-            Self::MobileNetV2 => Ok(Backbone::MobileNetV2(
-                MobileNetV2Config { small_input }.init(init),
-            )),
-            Self::ResNet18 => Ok(Backbone::ResNet(
-                ResNetConfig::resnet18()
+        Ok(match self.family() {
+            Family::MobileNetV2 => {
+                Backbone::MobileNetV2(MobileNetV2Config { small_input }.init(init))
+            }
+            Family::ResNet(variant) => Backbone::ResNet(
+                ResNetConfig::new(variant)
                     .with_small_input(small_input)
                     .init(init),
-            )),
-            _ => Err(UnavailableBackbone(self)),
+            ),
+            Family::Vit(variant) => Backbone::Vit(vit(variant, small_input).init(init)),
+        })
+    }
+
+    fn family(self) -> Family {
+        match self {
+            Self::MobileNetV2 => Family::MobileNetV2,
+            Self::ResNet18 => Family::ResNet(ResNetVariant::RESNET18),
+            Self::ResNet34 => Family::ResNet(ResNetVariant::RESNET34),
+            Self::ResNet50 => Family::ResNet(ResNetVariant::RESNET50),
+            Self::VitTiny16 => Family::Vit(VitVariant::TINY16),
+            Self::VitTiny32 => Family::Vit(VitVariant::TINY32),
+            Self::VitSmall16 => Family::Vit(VitVariant::SMALL16),
         }
     }
 
@@ -120,6 +142,20 @@ impl BackboneKind {
             Self::VitTiny32 => "vit_tiny_32",
             Self::VitSmall16 => "vit_small_16",
         }
+    }
+}
+
+/// A kind as its row in the table of its family.
+enum Family {
+    MobileNetV2,
+    ResNet(ResNetVariant),
+    Vit(VitVariant),
+}
+
+fn vit(variant: VitVariant, small_input: bool) -> VitConfig {
+    VitConfig {
+        variant,
+        small_input,
     }
 }
 
@@ -147,23 +183,54 @@ pub enum Backbone<B: Backend> {
     MobileNetV2(MobileNetV2<B>),
     /// See [`ResNet`].
     ResNet(ResNet<B>),
+    /// See [`Vit`].
+    Vit(Vit<B>),
 }
 
 impl<B: Backend> Backbone<B> {
+    /// `pass` is a [`BatchMode`](crate::BatchMode), or a [`Pass`] that has stochastic depth too.
+    ///
     /// # Shapes
     /// `[b, 3, h, w]` to `[b, features_dim]`.
-    pub fn forward(&self, images: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 2> {
+    pub fn forward<'a>(&self, images: Tensor<B, 4>, pass: impl Into<Pass<'a>>) -> Tensor<B, 2> {
+        let pass = pass.into();
         match self {
-            Self::MobileNetV2(net) => net.forward(images, mode),
-            Self::ResNet(net) => net.forward(images, mode),
+            Self::MobileNetV2(net) => net.forward(images, pass.mode),
+            Self::ResNet(net) => net.forward(images, pass.mode),
+            Self::Vit(net) => net.forward(images, pass),
+        }
+    }
+
+    /// The features of the last `blocks` blocks of a vision transformer in one vector, the earliest block first,
+    /// for linear evaluation; `None` for convolutional networks.
+    ///
+    /// # Shapes
+    /// `[b, 3, h, w]` to `[b, blocks * features_dim]`.
+    ///
+    /// # Panics
+    /// If a transformer has fewer blocks, or for none.
+    pub fn cls_of_last_blocks<'a>(
+        &self,
+        images: Tensor<B, 4>,
+        blocks: usize,
+        pass: impl Into<Pass<'a>>,
+    ) -> Option<Tensor<B, 2>> {
+        match self {
+            Self::Vit(net) => Some(net.cls_of_last_blocks(images, blocks, pass.into())),
+            Self::MobileNetV2(_) | Self::ResNet(_) => None,
         }
     }
 
     /// Length of a feature vector.
     pub fn features_dim(&self) -> usize {
         match self {
-            Self::MobileNetV2(_) => MobileNetV2::<B>::FEATURES_DIM,
-            Self::ResNet(_) => ResNet::<B>::FEATURES_DIM,
+            Self::MobileNetV2(_) => LAST_CHANNELS,
+            Self::ResNet(net) => net.features_dim(),
+            Self::Vit(net) => net.features_dim(),
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -1,12 +1,12 @@
 //! Backbones, heads and the layers they share, generic over burn's [`Backend`](backend::Backend).
 //!
-//! * [`nn`]: convolution, batch normalisation with a stated mode, linear layers, initialisation.
+//! * [`nn`]: convolution, normalisation, linear layers, attention, stochastic depth, initialisation.
 //! * [`Backbone`]: one enum over the networks, and [`BackboneKind`], the registry.
 //! * [`head`]: projection heads.
 //! * [`params`]: named access to parameters and buffers (copy, EMA, norms).
 //! * [`weights`]: safetensors in torchvision's names, loaded with a report.
 //!
-//! Field names are torchvision's, so a module path is a checkpoint key and no table of renames exists.
+//! Field names are torchvision's and timm's, so a module path is a checkpoint key and no table of renames exists.
 
 mod backbone;
 pub mod backend;
@@ -14,11 +14,21 @@ pub mod head;
 mod mobilenet_v2;
 pub mod nn;
 pub mod params;
+mod pass;
 mod resnet;
+mod vit;
 pub mod weights;
 
 pub use backbone::{Backbone, BackboneKind, UnavailableBackbone};
 pub use head::dino::{DinoHead, DinoHeadConfig};
+pub use head::moco::{MocoHead, MocoHeadConfig};
+pub use head::swav::{SwavHead, SwavHeadConfig, SwavOutput};
 pub use mobilenet_v2::{MobileNetV2, MobileNetV2Config};
+pub use nn::drop_path::{DropPath, DropPathDraws, SeededDraws};
 pub use nn::norm::BatchMode;
-pub use resnet::{ResNet, ResNetConfig};
+pub use pass::Pass;
+pub use resnet::{ResNet, ResNetConfig, ResNetVariant};
+pub use vit::{Vit, VitConfig, VitVariant};
+
+#[cfg(test)]
+mod reference_keys;

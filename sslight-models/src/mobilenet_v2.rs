@@ -11,7 +11,8 @@ use crate::nn::activation::global_average_pool;
 use crate::nn::{Activation, BatchMode, BatchNorm, Conv2d, Conv2dConfig, ParamInit};
 
 const STEM_CHANNELS: usize = 32;
-const LAST_CHANNELS: usize = 1280;
+/// Output channels of the last convolution, and so the length of a feature vector.
+pub(crate) const LAST_CHANNELS: usize = 1280;
 
 /// Expansion factor, output channels, number of blocks, stride of the first (Table 2 of the paper).
 const STAGES: [(usize, usize, usize, usize); 7] = [
@@ -77,9 +78,6 @@ pub struct MobileNetV2<B: Backend> {
 }
 
 impl<B: Backend> MobileNetV2<B> {
-    /// Length of a feature vector.
-    pub const FEATURES_DIM: usize = LAST_CHANNELS;
-
     /// # Shapes
     /// `[b, 3, h, w]` to `[b, 1280]`.
     pub fn forward(&self, images: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 2> {

@@ -1,7 +1,13 @@
-//! ResNet-18 (He et al., 2016; torchvision's v1.5 layout), without classifier.
+//! ResNet-18, -34 and -50 (He et al., 2016; torchvision's v1.5 layout), without classifier.
 //!
-//! Names are torchvision's: `conv1`, `bn1`, `layerS.I.{conv1,bn1,conv2,bn2,downsample.0,downsample.1}`.
-//! 11,176,512 parameters, 512 features.
+//! Names are torchvision's: `conv1`, `bn1`, `layerS.I.{conv1,bn1,conv2,bn2,conv3,bn3}` (the third pair
+//! in bottlenecks only), `layerS.I.downsample.{0,1}`.
+//!
+//! | variant | block | blocks a stage | parameters | features |
+//! |---|---|---|---|---|
+//! | ResNet-18 | basic | 2, 2, 2, 2 | 11,176,512 | 512 |
+//! | ResNet-34 | basic | 3, 4, 6, 3 | 21,284,672 | 512 |
+//! | ResNet-50 | bottleneck | 3, 4, 6, 3 | 23,508,032 | 2048 |
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -11,24 +17,61 @@ use crate::nn::activation::{global_average_pool, relu, stem_max_pool};
 use crate::nn::{Activation, BatchMode, BatchNorm, Conv2d, Conv2dConfig, ParamInit};
 
 const STEM_CHANNELS: usize = 64;
-/// Output channels of the four stages; all but the first halve the resolution.
-const STAGE_CHANNELS: [usize; 4] = [64, 128, 256, 512];
+/// Width of the 3x3 convolutions of the four stages; all but the first halve the resolution.
+const STAGE_WIDTHS: [usize; 4] = [64, 128, 256, 512];
+/// Output channels of a bottleneck for each channel of its 3x3 convolution.
+const BOTTLENECK_EXPANSION: usize = 4;
+
+/// A row of Table 1 of the paper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResNetVariant {
+    /// Blocks in each of the four stages.
+    pub blocks: [usize; 4],
+    /// Bottlenecks of three convolutions instead of basic blocks of two.
+    pub bottleneck: bool,
+}
+
+impl ResNetVariant {
+    /// ResNet-18.
+    pub const RESNET18: Self = Self::row([2, 2, 2, 2], false);
+    /// ResNet-34.
+    pub const RESNET34: Self = Self::row([3, 4, 6, 3], false);
+    /// ResNet-50.
+    pub const RESNET50: Self = Self::row([3, 4, 6, 3], true);
+
+    const fn row(blocks: [usize; 4], bottleneck: bool) -> Self {
+        Self { blocks, bottleneck }
+    }
+
+    /// Length of a feature vector: the output channels of the last stage.
+    pub const fn features_dim(self) -> usize {
+        self.out_channels(3)
+    }
+
+    const fn out_channels(self, stage: usize) -> usize {
+        if self.bottleneck {
+            STAGE_WIDTHS[stage] * BOTTLENECK_EXPANSION
+        } else {
+            STAGE_WIDTHS[stage]
+        }
+    }
+}
 
 /// What a [`ResNet`] is made from.
 #[derive(Debug, Clone)]
 pub struct ResNetConfig {
-    /// Blocks in each of the four stages.
-    pub blocks: [usize; 4],
+    /// Number and kind of blocks.
+    pub variant: ResNetVariant,
     /// For images of 64 pixels and less: a 3x3 stem of stride 1 and no max pooling, so that the
     /// total stride is 8 instead of 32. Only `conv1.weight` changes its shape.
     pub small_input: bool,
 }
 
 impl ResNetConfig {
-    /// Two basic blocks a stage.
-    pub fn resnet18() -> Self {
+    /// The full-size network.
+    pub fn new(variant: ResNetVariant) -> Self {
         Self {
-            blocks: [2, 2, 2, 2],
+            variant,
             small_input: false,
         }
     }
@@ -51,13 +94,20 @@ impl ResNetConfig {
         let bn1 = BatchNorm::new(init, STEM_CHANNELS);
         let mut channels = STEM_CHANNELS;
         let [layer1, layer2, layer3, layer4] = [0, 1, 2, 3].map(|stage| {
-            (0..self.blocks[stage])
+            (0..self.variant.blocks[stage])
                 .map(|block| {
-                    let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                    let out_channels = STAGE_CHANNELS[stage];
-                    let basic = BasicBlock::new(init, channels, out_channels, stride);
-                    channels = out_channels;
-                    basic
+                    let shape = BlockShape {
+                        in_channels: channels,
+                        width: STAGE_WIDTHS[stage],
+                        out_channels: self.variant.out_channels(stage),
+                        stride: if stage > 0 && block == 0 { 2 } else { 1 },
+                    };
+                    channels = shape.out_channels;
+                    if self.variant.bottleneck {
+                        Block::Bottleneck(Bottleneck::new(init, shape))
+                    } else {
+                        Block::Basic(BasicBlock::new(init, shape))
+                    }
                 })
                 .collect()
         });
@@ -69,34 +119,41 @@ impl ResNetConfig {
             layer3,
             layer4,
             max_pool: !self.small_input,
+            features_dim: self.variant.features_dim(),
         }
     }
 }
 
-/// A ResNet of basic blocks up to its globally averaged features.
+/// A ResNet up to its globally averaged features.
 ///
 /// Should be created with [`ResNetConfig`].
 #[derive(Module, Debug)]
 pub struct ResNet<B: Backend> {
     conv1: Conv2d<B>,
     bn1: BatchNorm<B>,
-    layer1: Vec<BasicBlock<B>>,
-    layer2: Vec<BasicBlock<B>>,
-    layer3: Vec<BasicBlock<B>>,
-    layer4: Vec<BasicBlock<B>>,
+    layer1: Vec<Block<B>>,
+    layer2: Vec<Block<B>>,
+    layer3: Vec<Block<B>>,
+    layer4: Vec<Block<B>>,
     max_pool: bool,
+    features_dim: usize,
 }
 
 impl<B: Backend> ResNet<B> {
     /// Length of a feature vector.
-    pub const FEATURES_DIM: usize = STAGE_CHANNELS[3];
+    pub fn features_dim(&self) -> usize {
+        self.features_dim
+    }
 
     /// # Shapes
-    /// `[b, 3, h, w]` to `[b, 512]`.
+    /// `[b, 3, h, w]` to `[b, features_dim]`.
     pub fn forward(&self, images: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 2> {
+        // [b, 64, h / 2, w / 2]
         let x = self.conv1.forward(images);
         let x = self.bn1.forward_activated(x, mode, Activation::Relu);
+        // [b, 64, h / 4, w / 4]
         let x = if self.max_pool { stem_max_pool(x) } else { x };
+        // [b, features_dim, h / 32, w / 32]
         let maps = [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
             .into_iter()
             .flatten()
@@ -105,35 +162,75 @@ impl<B: Backend> ResNet<B> {
     }
 }
 
-/// Two 3x3 convolutions and a shortcut, which is projected where the shape changes.
+/// Either kind of block; the variant does not appear in names.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant)]
+enum Block<B: Backend> {
+    Basic(BasicBlock<B>),
+    Bottleneck(Bottleneck<B>),
+}
+
+impl<B: Backend> Block<B> {
+    fn forward(&self, x: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 4> {
+        match self {
+            Self::Basic(block) => block.forward(x, mode),
+            Self::Bottleneck(block) => block.forward(x, mode),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct BlockShape {
+    in_channels: usize,
+    /// Channels of the 3x3 convolutions.
+    width: usize,
+    out_channels: usize,
+    stride: usize,
+}
+
+/// The projection of a shortcut whose shape changes; a tuple, so that names are `downsample.{0,1}`.
+type Downsample<B> = Option<(Conv2d<B>, BatchNorm<B>)>;
+
+fn downsample<B: Backend>(init: &mut ParamInit<B>, shape: BlockShape) -> Downsample<B> {
+    let projected = shape.stride != 1 || shape.in_channels != shape.out_channels;
+    projected.then(|| {
+        let conv = Conv2dConfig::new(shape.in_channels, shape.out_channels, 1, shape.stride);
+        (conv.init(init), BatchNorm::new(init, shape.out_channels))
+    })
+}
+
+fn shortcut<B: Backend>(
+    downsample: &Downsample<B>,
+    x: Tensor<B, 4>,
+    mode: BatchMode,
+) -> Tensor<B, 4> {
+    match downsample {
+        Some((conv, norm)) => norm.forward(conv.forward(x), mode),
+        None => x,
+    }
+}
+
+/// Two 3x3 convolutions and a shortcut.
 #[derive(Module, Debug)]
 struct BasicBlock<B: Backend> {
     conv1: Conv2d<B>,
     bn1: BatchNorm<B>,
     conv2: Conv2d<B>,
     bn2: BatchNorm<B>,
-    downsample: Option<(Conv2d<B>, BatchNorm<B>)>,
+    downsample: Downsample<B>,
 }
 
 impl<B: Backend> BasicBlock<B> {
-    fn new(
-        init: &mut ParamInit<B>,
-        in_channels: usize,
-        out_channels: usize,
-        stride: usize,
-    ) -> Self {
-        let projected = stride != 1 || in_channels != out_channels;
+    fn new(init: &mut ParamInit<B>, shape: BlockShape) -> Self {
+        let BlockShape {
+            in_channels, width, ..
+        } = shape;
         Self {
-            conv1: Conv2dConfig::new(in_channels, out_channels, 3, stride).init(init),
-            bn1: BatchNorm::new(init, out_channels),
-            conv2: Conv2dConfig::new(out_channels, out_channels, 3, 1).init(init),
-            bn2: BatchNorm::new(init, out_channels),
-            downsample: projected.then(|| {
-                (
-                    Conv2dConfig::new(in_channels, out_channels, 1, stride).init(init),
-                    BatchNorm::new(init, out_channels),
-                )
-            }),
+            conv1: Conv2dConfig::new(in_channels, width, 3, shape.stride).init(init),
+            bn1: BatchNorm::new(init, width),
+            conv2: Conv2dConfig::new(width, width, 3, 1).init(init),
+            bn2: BatchNorm::new(init, width),
+            downsample: downsample(init, shape),
         }
     }
 
@@ -141,10 +238,49 @@ impl<B: Backend> BasicBlock<B> {
         let y = self.conv1.forward(x.clone());
         let y = self.bn1.forward_activated(y, mode, Activation::Relu);
         let y = self.bn2.forward(self.conv2.forward(y), mode);
-        let shortcut = match &self.downsample {
-            Some((conv, norm)) => norm.forward(conv.forward(x), mode),
-            None => x,
-        };
-        relu(y + shortcut)
+        relu(y + shortcut(&self.downsample, x, mode))
+    }
+}
+
+/// 1x1, 3x3 and 1x1 convolutions and a shortcut.
+///
+/// The stride is in the 3x3 convolution (torchvision's v1.5), where the paper has it in the first 1x1.
+#[derive(Module, Debug)]
+struct Bottleneck<B: Backend> {
+    conv1: Conv2d<B>,
+    bn1: BatchNorm<B>,
+    conv2: Conv2d<B>,
+    bn2: BatchNorm<B>,
+    conv3: Conv2d<B>,
+    bn3: BatchNorm<B>,
+    downsample: Downsample<B>,
+}
+
+impl<B: Backend> Bottleneck<B> {
+    fn new(init: &mut ParamInit<B>, shape: BlockShape) -> Self {
+        let BlockShape {
+            in_channels,
+            width,
+            out_channels,
+            stride,
+        } = shape;
+        Self {
+            conv1: Conv2dConfig::new(in_channels, width, 1, 1).init(init),
+            bn1: BatchNorm::new(init, width),
+            conv2: Conv2dConfig::new(width, width, 3, stride).init(init),
+            bn2: BatchNorm::new(init, width),
+            conv3: Conv2dConfig::new(width, out_channels, 1, 1).init(init),
+            bn3: BatchNorm::new(init, out_channels),
+            downsample: downsample(init, shape),
+        }
+    }
+
+    fn forward(&self, x: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 4> {
+        let y = self.conv1.forward(x.clone());
+        let y = self.bn1.forward_activated(y, mode, Activation::Relu);
+        let y = self.conv2.forward(y);
+        let y = self.bn2.forward_activated(y, mode, Activation::Relu);
+        let y = self.bn3.forward(self.conv3.forward(y), mode);
+        relu(y + shortcut(&self.downsample, x, mode))
     }
 }

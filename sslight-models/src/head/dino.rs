@@ -10,9 +10,10 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use super::mlp::{Mlp, MlpActivation, MlpConfig};
 use crate::backend::Backend;
-use crate::nn::activation::{gelu, l2_normalize};
-use crate::nn::{BatchMode, BatchNorm, Linear, ParamInit};
+use crate::nn::activation::l2_normalize;
+use crate::nn::{BatchMode, ParamInit};
 
 /// Standard deviation of the initial weights of the multi-layer perceptron.
 const INIT_STD: f64 = 0.02;
@@ -40,37 +41,16 @@ impl DinoHeadConfig {
     /// A head with the reference's initialisation: perceptron N(0, .02) and 0, `v` uniform in
     /// `+-1/sqrt(bottleneck)`, `g` 1.
     pub fn init<B: Backend>(&self, init: &mut ParamInit<B>) -> DinoHead<B> {
-        let mlp = if self.layers <= 1 {
-            Mlp::Single(Linear::normal(
-                init,
-                self.in_dim,
-                self.bottleneck_dim,
-                INIT_STD,
-            ))
-        } else {
-            let mut stack = Vec::new();
-            let mut width = self.in_dim;
-            for _ in 1..self.layers {
-                stack.push(MlpLayer::Linear(Linear::normal(
-                    init,
-                    width,
-                    self.hidden_dim,
-                    INIT_STD,
-                )));
-                if self.use_bn {
-                    stack.push(MlpLayer::BatchNorm(BatchNorm::new(init, self.hidden_dim)));
-                }
-                stack.push(MlpLayer::Gelu(Gelu { exact: true }));
-                width = self.hidden_dim;
-            }
-            stack.push(MlpLayer::Linear(Linear::normal(
-                init,
-                width,
-                self.bottleneck_dim,
-                INIT_STD,
-            )));
-            Mlp::Stack(stack)
-        };
+        let mlp = MlpConfig {
+            in_dim: self.in_dim,
+            hidden_dim: self.hidden_dim,
+            out_dim: self.bottleneck_dim,
+            layers: self.layers,
+            use_bn: self.use_bn,
+            activation: MlpActivation::Gelu,
+            init_std: INIT_STD,
+        }
+        .init(init);
         let bound = 1.0 / (self.bottleneck_dim as f64).sqrt();
         let mut weight_g = init.constant([self.out_dim, 1], 1.0);
         if self.norm_last_layer {
@@ -112,41 +92,6 @@ impl<B: Backend> DinoHead<B> {
     }
 }
 
-/// One linear layer stands alone under the name `mlp`, several are numbered, as in the reference.
-#[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant)]
-enum Mlp<B: Backend> {
-    Single(Linear<B>),
-    Stack(Vec<MlpLayer<B>>),
-}
-
-impl<B: Backend> Mlp<B> {
-    fn forward(&self, x: Tensor<B, 2>, mode: BatchMode) -> Tensor<B, 2> {
-        match self {
-            Self::Single(linear) => linear.forward(x),
-            Self::Stack(layers) => layers.iter().fold(x, |x, layer| match layer {
-                MlpLayer::Linear(linear) => linear.forward(x),
-                MlpLayer::BatchNorm(norm) => norm.forward(x, mode),
-                MlpLayer::Gelu(_) => gelu(x),
-            }),
-        }
-    }
-}
-
-/// Activations are layers too, so that the positions in the stack are the names of the reference.
-#[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant)]
-enum MlpLayer<B: Backend> {
-    Linear(Linear<B>),
-    BatchNorm(BatchNorm<B>),
-    Gelu(Gelu),
-}
-
-#[derive(Module, Debug, Clone)]
-struct Gelu {
-    exact: bool,
-}
-
 /// A linear layer without bias whose rows have the lengths `g`.
 #[derive(Module, Debug)]
 pub struct WeightNormLinear<B: Backend> {
@@ -164,5 +109,50 @@ impl<B: Backend> WeightNormLinear<B> {
         let length = direction.clone().powi_scalar(2).sum_dim(1).sqrt();
         let weight = direction * (self.weight_g.val() / length);
         x.matmul(weight.transpose())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::Autodiff;
+    use burn_ndarray::NdArray;
+
+    use super::*;
+    use crate::params::parameters;
+    use crate::reference_keys::{keys_of, reference_keys};
+
+    fn head(out_dim: usize, in_dim: usize, cnn: bool) -> DinoHead<Autodiff<NdArray>> {
+        DinoHeadConfig {
+            in_dim,
+            out_dim,
+            hidden_dim: 2048,
+            bottleneck_dim: 256,
+            layers: 3,
+            use_bn: cnn,
+            norm_last_layer: cnn,
+        }
+        .init(&mut ParamInit::new(0, &Default::default()))
+    }
+
+    #[test]
+    fn tensors_are_those_of_the_reference_in_its_order() {
+        let cnn = reference_keys("DINO/mobilenet_v2", "student.head.");
+        assert_eq!(keys_of(&head(4096, 1280, true)), cnn);
+        let vit = reference_keys("DINO/vit_tiny", "student.head.");
+        assert_eq!(keys_of(&head(65_536, 192, false)), vit);
+    }
+
+    #[test]
+    fn the_gain_is_trained_only_where_the_last_layer_is_not_normalised() {
+        for cnn in [true, false] {
+            let parameters = parameters(&head(8, 4, cnn));
+            let frozen: Vec<&str> = parameters
+                .iter()
+                .filter(|parameter| !parameter.trainable)
+                .map(|parameter| parameter.name.as_str())
+                .collect();
+            let expected: &[&str] = if cnn { &["last_layer.weight_g"] } else { &[] };
+            assert_eq!(frozen, expected);
+        }
     }
 }

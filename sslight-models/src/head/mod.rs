@@ -1,3 +1,6 @@
 //! Projection heads, one file a method.
 
 pub mod dino;
+mod mlp;
+pub mod moco;
+pub mod swav;

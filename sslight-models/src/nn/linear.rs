@@ -36,9 +36,38 @@ impl<B: Backend> Linear<B> {
         }
     }
 
+    /// Acts on the last dimension.
+    ///
     /// # Shapes
-    /// `[rows, in]` to `[rows, out]`.
-    pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze()
+    /// `[..., in]` to `[..., out]`.
+    pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        let mut dims = x.dims();
+        let [outputs, inputs] = self.weight.dims();
+        let rows = dims[..D - 1].iter().product();
+        // All rows in one product: a batch of products would broadcast the weight, and sum its gradient
+        // over the batch afterwards.
+        let x: Tensor<B, 2> = x.reshape([rows, inputs]);
+        let y = x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze();
+        dims[D - 1] = outputs;
+        y.reshape(dims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_ndarray::NdArray;
+
+    use super::*;
+    use crate::params::host_values;
+
+    #[test]
+    fn more_dimensions_are_more_rows() {
+        let device = Default::default();
+        let linear: Linear<NdArray> = Linear::uniform(&mut ParamInit::new(0, &device), 4, 5);
+        let x = Tensor::<NdArray, 1, burn::tensor::Int>::arange(0..24, &device).float();
+        let y = linear.forward(x.clone().reshape([2, 3, 4]));
+        assert_eq!(y.dims(), [2, 3, 5]);
+        let rows = linear.forward(x.reshape([6, 4]));
+        assert_eq!(host_values(y), host_values(rows));
     }
 }

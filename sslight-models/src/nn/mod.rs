@@ -5,13 +5,21 @@
 //! them, so that a faster kernel is put to use in one place.
 
 pub mod activation;
+mod attention;
 mod conv;
+pub mod drop_path;
 pub mod init;
+mod layer_norm;
 mod linear;
 pub mod norm;
+mod patch;
+pub mod pos_embed;
 
+pub use attention::attention;
 pub use conv::{Conv2d, Conv2dConfig};
 pub use init::ParamInit;
+pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use norm::{BatchMode, BatchNorm};
+pub use patch::PatchProjection;
 pub use sslight_kernels::Activation;
