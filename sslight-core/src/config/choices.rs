@@ -157,9 +157,12 @@ pub enum Family {
 }
 
 impl Method {
-    /// Whether this version can train it; the others are names that are kept for it.
+    /// Whether this version can train it.
     pub fn is_available(self) -> bool {
-        matches!(self, Self::Dino)
+        matches!(
+            self,
+            Self::Dino | Self::Swav | Self::Moco | Self::Supervised
+        )
     }
 }
 

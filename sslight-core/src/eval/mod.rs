@@ -5,4 +5,4 @@ pub mod knn;
 mod topk;
 
 pub use features::{FeatureSet, FeatureSpread, backbone_features, pixel_features};
-pub use topk::topk_accuracy;
+pub use topk::{classifier_accuracy, topk_accuracy};
