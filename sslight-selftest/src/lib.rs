@@ -186,7 +186,12 @@ fn carry_out<B: AutodiffBackend>(
     let runner = cases::runner::<B>(&case.kind).ok_or_else(|| {
         CaseError::NotCovered(format!("kind {} is not in this build yet", case.kind))
     })?;
-    let stored = TensorFile::read(&dir.join(&case.file))?;
+    // The list of names is JSON, which its runner reads itself.
+    let stored = if case.file.ends_with(".json") {
+        TensorFile::default()
+    } else {
+        TensorFile::read(&dir.join(&case.file))?
+    };
     let context = CaseContext::new(case, dir, &stored);
     let produced = guarded(|| runner(&context, device))?;
     Ok(compare::judge(case, &stored, &produced))

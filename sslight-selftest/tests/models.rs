@@ -28,3 +28,31 @@ fn cases_pass(prefix: &str, count: usize) {
 fn convolutional_backbones_agree() {
     cases_pass("backbone.cnn", 8);
 }
+
+#[test]
+fn vision_transformers_agree() {
+    cases_pass("backbone.vit_tiny", 6);
+    cases_pass("backbone.vit_small", 2);
+}
+
+#[test]
+fn stochastic_depth_agrees() {
+    cases_pass("backbone.vit_droppath", 1);
+}
+
+#[test]
+fn resized_positions_agree() {
+    cases_pass("posembed", 6);
+}
+
+#[test]
+fn heads_agree() {
+    cases_pass("head.dino", 6);
+    cases_pass("head.swav", 3);
+    cases_pass("head.moco", 3);
+}
+
+#[test]
+fn names_and_shapes_of_complete_models_agree() {
+    cases_pass("checkpoint.keys", 1);
+}

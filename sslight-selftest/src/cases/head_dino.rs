@@ -63,16 +63,7 @@ pub(crate) fn run<B: AutodiffBackend>(
     let gradients = modules::gradients(&head, &tape);
     put_gradients(context, &mut outputs, "", &gradients, &same)?;
 
-    let tensors = modules::tensors_by_name(&head);
-    for name in context.outputs_of("buffer.") {
-        if let Some(tensor) = tensors.get(name) {
-            put(
-                &mut outputs,
-                format!("buffer.{name}"),
-                modules::host(tensor),
-            );
-        }
-    }
+    modules::put_buffers(context, &mut outputs, &head);
     let logits = head.forward(input, BatchMode::Running);
     put(&mut outputs, "logits_eval_after", to_host(logits));
     Ok(outputs)

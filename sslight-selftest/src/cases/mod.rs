@@ -4,8 +4,11 @@
 //! output names to values. It decides nothing: the comparison walks the manifest.
 
 mod backbone;
+mod checkpoint_keys;
 mod crop_params;
 mod head_dino;
+mod head_moco;
+mod head_swav;
 mod knn;
 mod loss_dino;
 mod loss_moco;
@@ -13,13 +16,15 @@ mod loss_sinkhorn;
 mod loss_swav;
 mod modules;
 mod optim;
+mod posembed;
 mod schedule;
 mod topk;
 mod train;
 mod transform;
+mod vit;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Tensor, TensorData};
 use serde::de::DeserializeOwned;
@@ -42,6 +47,10 @@ pub(crate) type Runner<B> = fn(
 pub(crate) fn runner<B: AutodiffBackend>(kind: &str) -> Option<Runner<B>> {
     match kind {
         "backbone.cnn" => Some(backbone::run::<B>),
+        "backbone.vit" => Some(vit::run::<B>),
+        "backbone.vit_droppath" => Some(vit::run_drop_path::<B>),
+        "checkpoint.keys" => Some(checkpoint_keys::run::<B>),
+        "posembed" => Some(posembed::run::<B>),
         "loss.dino" => Some(loss_dino::run::<B>),
         "loss.sinkhorn" => Some(loss_sinkhorn::run::<B>),
         "loss.swav" => Some(loss_swav::run::<B>),
@@ -49,6 +58,8 @@ pub(crate) fn runner<B: AutodiffBackend>(kind: &str) -> Option<Runner<B>> {
         "eval.knn" => Some(knn::run::<B>),
         "eval.topk" => Some(|context, _| topk::run(context)),
         "head.dino" => Some(head_dino::run::<B>),
+        "head.moco" => Some(head_moco::run::<B>),
+        "head.swav" => Some(head_swav::run::<B>),
         kind if transform::KINDS.contains(&kind) => Some(|context, _| transform::run(context)),
         kind if crop_params::KINDS.contains(&kind) => Some(|context, _| crop_params::run(context)),
         kind if optim::KINDS.contains(&kind) => Some(optim::run::<B>),
@@ -108,6 +119,11 @@ impl<'a> CaseContext<'a> {
                 "input {name} has neither a role nor a stored tensor"
             ))),
         }
+    }
+
+    /// The case's file, for kinds whose file holds no tensors.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.join(&self.case.file)
     }
 
     /// A tensor stored in the case's file that is no listed input.

@@ -115,3 +115,18 @@ pub(crate) fn put_running_sums(
 pub(crate) fn host(tensor: &NamedTensor) -> HostTensor {
     HostTensor::f32(tensor.shape.clone(), tensor.values.clone())
 }
+
+/// Outputs `buffer.<name>`, for modules whose names are those of the reference.
+pub(crate) fn put_buffers<B: Backend, M: Module<B>>(
+    context: &CaseContext<'_>,
+    outputs: &mut Outputs,
+    module: &M,
+) {
+    let tensors = tensors_by_name(module);
+    for name in context.outputs_of("buffer.") {
+        // One that the module lacks is missing among the outputs, which the comparison reports.
+        if let Some(tensor) = tensors.get(name) {
+            put(outputs, format!("buffer.{name}"), host(tensor));
+        }
+    }
+}
