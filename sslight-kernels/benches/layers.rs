@@ -24,6 +24,8 @@ const LAYERS: &[(usize, &[Layer])] = &[
         &[
             ("resnet18/32 stem", [3, 64], 1, 32, 7, 2),
             ("resnet18/32 layer1", [64, 64], 1, 8, 3, 1),
+            ("resnet18/32 layer2", [128, 128], 1, 4, 3, 1),
+            ("resnet18/32 layer2.0", [64, 128], 1, 8, 3, 2),
             ("resnet18/32 layer3", [256, 256], 1, 2, 3, 1),
             ("resnet18/32 layer4", [512, 512], 1, 1, 3, 1),
             ("resnet18/32 small layer1", [64, 64], 1, 32, 3, 1),

@@ -10,6 +10,8 @@ use burn::tensor::backend::AutodiffBackend as _;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
 use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput};
+use crate::stock;
+use crate::update::{AdamWStep, MomentumStep};
 
 impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
     fn conv2d_forward(
@@ -115,6 +117,65 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 }
             }
         }
+    }
+
+    fn adamw_step(
+        param: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        moments: [FloatTensor<Self>; 2],
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, [FloatTensor<Self>; 2]) {
+        let moments = moments.map(|moment| moment.primitive);
+        let (param, moments) = B::adamw_step(param.primitive, grad.primitive, moments, step);
+        (Self::from_inner(param), moments.map(Self::from_inner))
+    }
+
+    fn momentum_step(
+        param: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        step: MomentumStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (param, velocity) =
+            B::momentum_step(param.primitive, grad.primitive, velocity.primitive, step);
+        (Self::from_inner(param), Self::from_inner(velocity))
+    }
+
+    fn moving_average(
+        target: FloatTensor<Self>,
+        source: FloatTensor<Self>,
+        momentum: f64,
+    ) -> FloatTensor<Self> {
+        Self::from_inner(B::moving_average(
+            target.primitive,
+            source.primitive,
+            momentum,
+        ))
+    }
+
+    fn batch_norm_running(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        var: FloatTensor<Self>,
+        eps: f64,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        let nodes = [&x.node, &weight.node, &bias.node];
+        if nodes.iter().any(|node| !node.requirement.is_none()) {
+            // On the tape it is burn's operations: only frozen layers come here, and none is hot.
+            return stock::batch_norm_running::<Self>(x, weight, bias, mean, var, eps, activation);
+        }
+        Self::from_inner(B::batch_norm_running(
+            x.primitive,
+            weight.primitive,
+            bias.primitive,
+            mean.primitive,
+            var.primitive,
+            eps,
+            activation,
+        ))
     }
 
     fn batch_norm_train_backward(

@@ -1,9 +1,9 @@
 //! The extension traits, and which backends have them.
 
 use burn::tensor::ops::{ConvOptions, FloatTensor};
-use burn_ndarray::{NdArray, NdArrayTensor, SharedArray};
 
 use crate::stock;
+use crate::update::{AdamWStep, MomentumStep};
 
 /// What follows a normalisation, computed in the same pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -124,6 +124,62 @@ pub trait Backend: burn::tensor::backend::Backend {
             activation,
         )
     }
+
+    /// Batch normalisation by statistics that are given, followed by an activation: evaluation, and
+    /// frozen layers inside a training graph. Gradients flow to `x`, `weight` and `bias`.
+    ///
+    /// # Shapes
+    /// x `[b, c, positions]`, weight, bias, mean and var `[c]` to `[b, c, positions]`.
+    #[allow(clippy::too_many_arguments)]
+    fn batch_norm_running(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        var: FloatTensor<Self>,
+        eps: f64,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        stock::batch_norm_running::<Self>(x, weight, bias, mean, var, eps, activation)
+    }
+
+    /// An AdamW update, outside any graph: see [`adamw_step`](crate::adamw_step).
+    ///
+    /// # Shapes
+    /// All `[n]`.
+    fn adamw_step(
+        param: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        moments: [FloatTensor<Self>; 2],
+        step: AdamWStep,
+    ) -> (FloatTensor<Self>, [FloatTensor<Self>; 2]) {
+        stock::adamw_step::<Self>(param, grad, moments, step)
+    }
+
+    /// An update of SGD or LARS, outside any graph: see [`momentum_step`](crate::momentum_step).
+    ///
+    /// # Shapes
+    /// All `[n]`.
+    fn momentum_step(
+        param: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        step: MomentumStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        stock::momentum_step::<Self>(param, grad, velocity, step)
+    }
+
+    /// `momentum * target + (1 - momentum) * source`, outside any graph.
+    ///
+    /// # Shapes
+    /// All `[n]`.
+    fn moving_average(
+        target: FloatTensor<Self>,
+        source: FloatTensor<Self>,
+        momentum: f64,
+    ) -> FloatTensor<Self> {
+        stock::moving_average::<Self>(target, source, momentum)
+    }
 }
 
 /// A [`Backend`] with automatic differentiation over another [`Backend`].
@@ -134,13 +190,6 @@ pub trait AutodiffBackend:
 
 impl<B> AutodiffBackend for B where
     B: Backend + burn::tensor::backend::AutodiffBackend<InnerBackend: Backend>
-{
-}
-
-impl<E, I, Q> Backend for NdArray<E, I, Q>
-where
-    NdArrayTensor: From<SharedArray<E>> + From<SharedArray<I>>,
-    Self: burn::tensor::backend::Backend,
 {
 }
 

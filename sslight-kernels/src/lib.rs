@@ -2,7 +2,8 @@
 //!
 //! * [`Backend`] adds convolution without bias and batch normalisation by batch statistics (with the
 //!   activation fused) to burn's trait. The default bodies are burn's own operations, so that any
-//!   burn backend runs; [`Flex`](burn_flex::Flex) has kernels of its own for f32 tensors.
+//!   burn backend runs; the CPU back ends [`Flex`](burn_flex::Flex) and [`NdArray`](burn_ndarray::NdArray) have kernels
+//!   of their own for f32 tensors.
 //! * [`Autodiff`](burn::backend::Autodiff) is covered once for all backends.
 //! * [`conv2d`] and [`batch_norm_train`] are the operations on tensors; layers call these.
 //!
@@ -12,9 +13,11 @@
 mod autodiff;
 mod backend;
 mod cpu;
-mod flex;
+mod host;
 mod stock;
 mod tensor_ops;
+mod update;
 
 pub use backend::{Activation, AutodiffBackend, Backend, BatchNormGradients, BatchNormOutput};
-pub use tensor_ops::{batch_norm_train, conv2d};
+pub use tensor_ops::{RunningStatistics, batch_norm_running, batch_norm_train, conv2d};
+pub use update::{AdamWStep, MomentumStep, adamw_step, momentum_step, moving_average};

@@ -1,10 +1,12 @@
 //! The operations in terms of burn's own: the default bodies, and the oracle of the tests.
 
+use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
 
 use crate::backend::{Activation, BatchNormGradients, BatchNormOutput};
+use crate::update::{AdamWStep, MomentumStep};
 
 pub(crate) fn conv2d_forward<B: Backend>(
     x: FloatTensor<B>,
@@ -59,6 +61,25 @@ pub(crate) fn batch_norm_train_forward<B: Backend>(
 }
 
 #[allow(clippy::too_many_arguments)]
+pub(crate) fn batch_norm_running<B: Backend>(
+    x: FloatTensor<B>,
+    weight: FloatTensor<B>,
+    bias: FloatTensor<B>,
+    mean: FloatTensor<B>,
+    var: FloatTensor<B>,
+    eps: f64,
+    activation: Activation,
+) -> FloatTensor<B> {
+    let scale = column(tensor::<B, 1>(weight)) / (column(tensor(var)) + eps).sqrt();
+    let pre = (tensor::<B, 3>(x) - column(tensor(mean))) * scale + column(tensor(bias));
+    primitive(match activation {
+        Activation::None => pre,
+        Activation::Relu => relu(pre),
+        Activation::Relu6 => relu(pre).clamp_max(6.0),
+    })
+}
+
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn batch_norm_train_backward<B: Backend>(
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
@@ -93,6 +114,69 @@ pub(crate) fn batch_norm_train_backward<B: Backend>(
         weight: primitive(weight_grad.reshape([channels])),
         bias: primitive(bias_grad.reshape([channels])),
     }
+}
+
+pub(crate) fn adamw_step<B: Backend>(
+    param: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    moments: [FloatTensor<B>; 2],
+    step: AdamWStep,
+) -> (FloatTensor<B>, [FloatTensor<B>; 2]) {
+    let (param, grad) = (tensor::<B, 1>(param), tensor::<B, 1>(grad));
+    let [first, second] = moments.map(tensor::<B, 1>);
+    let [beta1, beta2] = step.betas;
+    let first = first * beta1 + grad.clone() * (1.0 - beta1);
+    let second = second * beta2 + grad.clone() * grad * (1.0 - beta2);
+    let corrections = step.betas.map(|beta| 1.0 - beta.powi(step.updates as i32));
+    let denominator = second.clone().sqrt() / corrections[1].sqrt() + step.eps;
+    let param = param * (1.0 - step.lr * step.weight_decay)
+        - first.clone() / denominator * (step.lr / corrections[0]);
+    (primitive(param), [first, second].map(primitive))
+}
+
+pub(crate) fn momentum_step<B: Backend>(
+    param: FloatTensor<B>,
+    grad: FloatTensor<B>,
+    velocity: FloatTensor<B>,
+    step: MomentumStep,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let (param, grad) = (tensor::<B, 1>(param), tensor::<B, 1>(grad));
+    let mut direction = if step.weight_decay == 0.0 {
+        grad
+    } else {
+        grad + param.clone() * step.weight_decay
+    };
+    if let Some(eta) = step.trust {
+        let ratio = trust_ratio(&param, &direction, eta);
+        direction = direction * ratio;
+    }
+    let velocity = tensor::<B, 1>(velocity) * step.momentum + direction.clone();
+    let update = if step.nesterov {
+        direction + velocity.clone() * step.momentum
+    } else {
+        velocity.clone()
+    };
+    (primitive(param - update * step.lr), primitive(velocity))
+}
+
+/// `eta ||param|| / ||direction||`, and 1 where either norm is zero; it stays on the device.
+fn trust_ratio<B: Backend>(
+    param: &Tensor<B, 1>,
+    direction: &Tensor<B, 1>,
+    eta: f64,
+) -> Tensor<B, 1> {
+    let norm = |x: &Tensor<B, 1>| (x.clone() * x.clone()).sum().sqrt();
+    let (param_norm, direction_norm) = (norm(param), norm(direction));
+    let degenerate = (param_norm.clone() * direction_norm.clone()).lower_equal_elem(0.0);
+    (param_norm * eta / direction_norm).mask_fill(degenerate, 1.0)
+}
+
+pub(crate) fn moving_average<B: Backend>(
+    target: FloatTensor<B>,
+    source: FloatTensor<B>,
+    momentum: f64,
+) -> FloatTensor<B> {
+    primitive(tensor::<B, 1>(target) * momentum + tensor::<B, 1>(source) * (1.0 - momentum))
 }
 
 pub(crate) fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {

@@ -58,3 +58,47 @@ pub fn batch_norm_train<B: Backend>(
     );
     (tensor(output.y), tensor(output.mean), tensor(output.var))
 }
+
+/// The statistics that [`batch_norm_running`] normalises by.
+#[derive(Debug, Clone)]
+pub struct RunningStatistics<B: Backend> {
+    /// Mean of each channel, `[c]`.
+    pub mean: Tensor<B, 1>,
+    /// Variance of each channel, `[c]`.
+    pub var: Tensor<B, 1>,
+}
+
+/// Batch normalisation by given statistics, followed by `activation`:
+/// `y = act(weight * (x - mean) / sqrt(var + eps) + bias)`.
+///
+/// # Shapes
+/// x `[b, c, positions]`, the others `[c]`, to `[b, c, positions]`.
+///
+/// # Panics
+/// If an operand does not have one value for each channel of `x`.
+pub fn batch_norm_running<B: Backend>(
+    x: Tensor<B, 3>,
+    weight: Tensor<B, 1>,
+    bias: Tensor<B, 1>,
+    statistics: RunningStatistics<B>,
+    eps: f64,
+    activation: Activation,
+) -> Tensor<B, 3> {
+    let dims = x.dims();
+    for operand in [&weight, &bias, &statistics.mean, &statistics.var] {
+        let got = operand.dims();
+        assert!(
+            got == [dims[1]],
+            "batch_norm_running: an operand of {got:?} does not fit x {dims:?}"
+        );
+    }
+    tensor(B::batch_norm_running(
+        primitive(x),
+        primitive(weight),
+        primitive(bias),
+        primitive(statistics.mean),
+        primitive(statistics.var),
+        eps,
+        activation,
+    ))
+}

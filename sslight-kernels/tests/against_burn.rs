@@ -8,10 +8,13 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sslight_kernels::{Activation, AutodiffBackend, batch_norm_train, conv2d};
+use sslight_kernels::{
+    Activation, AutodiffBackend, RunningStatistics, batch_norm_running, batch_norm_train, conv2d,
+};
 
 type Fast = Autodiff<Flex>;
-type Default32 = Autodiff<NdArray<f32>>;
+type FastNdArray = Autodiff<NdArray<f32>>;
+/// Of f64, for which there are no kernels: burn's operations, and the default bodies.
 type Oracle = Autodiff<NdArray<f64>>;
 
 /// Rounding allowed, in units of f32 epsilon times the summed magnitudes of the terms. The sums have up
@@ -159,10 +162,14 @@ fn check_conv(case: Conv) {
     let magnitudes = magnitudes.each_ref().map(Vec::as_slice);
     let want = conv_results::<Oracle>(case, inputs, stock_conv);
     let mass = conv_results::<Oracle>(case, magnitudes, stock_conv);
-    let got = conv_results::<Fast>(case, inputs, conv2d);
-    for (index, what) in ["y", "x_grad", "weight_grad"].into_iter().enumerate() {
-        let what = format!("{case:?}: {what}");
-        assert_close(&what, &got[index], &want[index], &mass[index]);
+    for (backend, got) in [
+        ("flex", conv_results::<Fast>(case, inputs, conv2d)),
+        ("ndarray", conv_results::<FastNdArray>(case, inputs, conv2d)),
+    ] {
+        for (index, what) in ["y", "x_grad", "weight_grad"].into_iter().enumerate() {
+            let what = format!("{case:?} on {backend}: {what}");
+            assert_close(&what, &got[index], &want[index], &mass[index]);
+        }
     }
 }
 
@@ -178,6 +185,16 @@ fn dense_convolution_equals_burns() {
         Conv::dense(5, [6, 4], [1, 1], 3, 1),
         Conv::dense(5, [6, 4], [2, 2], 3, 2),
         Conv::dense(3, [2, 4], [2, 1], 7, 2),
+        // small maps with the images as columns
+        Conv::dense(16, [6, 20], [2, 2], 3, 1),
+        Conv::dense(17, [20, 33], [3, 4], 3, 1),
+        Conv::dense(16, [5, 36], [4, 4], 3, 2),
+        Conv::dense(19, [5, 7], [5, 7], 3, 2),
+        Conv::dense(16, [3, 5], [7, 7], 7, 2),
+        Conv {
+            padding: 0,
+            ..Conv::dense(16, [3, 4], [4, 5], 3, 1)
+        },
         // several row tiles an image
         Conv::dense(2, [64, 20], [20, 21], 3, 1),
         Conv::dense(2, [64, 20], [41, 40], 3, 2),
@@ -403,13 +420,78 @@ fn check_norm<B: AutodiffBackend>(case: Norm) {
 fn batch_norm_equals_its_formula_differentiated_by_burn() {
     for case in norm_cases() {
         check_norm::<Fast>(case);
+        check_norm::<FastNdArray>(case);
     }
 }
 
 #[test]
 fn default_batch_norm_equals_its_formula_differentiated_by_burn() {
     for case in norm_cases() {
-        check_norm::<Default32>(case);
+        check_norm::<Oracle>(case);
+    }
+}
+
+/// `y` and the gradients of `sum(y * r)` for x, weight and bias; no gradients without a tape.
+fn running_results<B: AutodiffBackend>(
+    case: Norm,
+    [x, weight, bias, r]: [&[f64]; 4],
+    tracked: bool,
+) -> Vec<Vec<f64>> {
+    let channels = case.dims[1];
+    let with_grad = |flag: bool| move |t: Tensor<B, 1>| t.set_require_grad(flag);
+    let flat = tensor::<B, 1>(x, [x.len()]).set_require_grad(tracked);
+    let [weight, bias] = [weight, bias]
+        .map(|v| tensor::<B, 1>(v, [channels]))
+        .map(with_grad(tracked));
+    let statistics = RunningStatistics {
+        mean: weight.clone().detach() * 0.1 + 0.3,
+        var: bias.clone().detach().powi_scalar(2) + 0.5,
+    };
+    let y = batch_norm_running(
+        flat.clone().reshape(case.dims),
+        weight.clone(),
+        bias.clone(),
+        statistics,
+        EPS,
+        case.activation,
+    );
+    let mut results = vec![values(y.clone())];
+    if tracked {
+        let grads = (y * tensor::<B, 3>(r, case.dims)).sum().backward();
+        results.extend([flat, weight, bias].map(|t| inner_values(t.grad(&grads).unwrap())));
+    }
+    results
+}
+
+#[test]
+fn normalisation_by_given_statistics_equals_burns_with_and_without_a_tape() {
+    for case in norm_cases() {
+        let inputs = norm_inputs(case, 5);
+        let inputs = inputs.each_ref().map(Vec::as_slice);
+        let want = running_results::<Oracle>(case, inputs, true);
+        for (name, got) in [
+            ("flex", running_results::<Fast>(case, inputs, false)),
+            (
+                "flex, on the tape",
+                running_results::<Fast>(case, inputs, true),
+            ),
+            (
+                "ndarray",
+                running_results::<FastNdArray>(case, inputs, false),
+            ),
+        ] {
+            for (index, got) in got.iter().enumerate() {
+                // terms of size up to 4 / sqrt(.5), summed over a channel for the parameters
+                let terms = if index < 2 {
+                    1
+                } else {
+                    case.dims[0] * case.dims[2]
+                };
+                let mass = vec![16.0 * terms as f64; got.len()];
+                let what = format!("{case:?} on {name}: result {index}");
+                assert_close(&what, got, &want[index], &mass);
+            }
+        }
     }
 }
 
@@ -458,6 +540,7 @@ fn one_thread_and_many_threads_give_the_same_bits() {
         Conv::dense(2, [64, 40], [20, 21], 3, 1),
         Conv::dense(16, [32, 64], [16, 16], 3, 2),
         Conv::dense(64, [96, 160], [2, 2], 1, 1),
+        Conv::dense(64, [96, 160], [2, 2], 3, 1),
         Conv::dense(64, [96, 160], [1, 1], 1, 1),
         Conv::depthwise(4, 48, [20, 20], 2),
         Conv::depthwise(33, 40, [4, 4], 1),

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
+use sslight_kernels::moving_average;
+
 use crate::backend::{AutodiffBackend, Backend};
 
 /// The path to the current node of a walk over a module.
@@ -207,7 +209,7 @@ pub fn ema_update<B: AutodiffBackend, M: Module<B>>(target: M, source: &M, momen
         let Some(new) = values.remove(name) else {
             panic!("ema_update: the source has no tensor named {name}");
         };
-        let mixed = old.inner() * momentum + new.inner() * (1.0 - momentum);
+        let mixed = moving_average(old.inner(), new.inner(), momentum);
         Some(Tensor::from_inner(mixed))
     })
 }

@@ -59,24 +59,12 @@ const PASSING: [(&str, usize); 45] = [
     ("transform.views", 3),
 ];
 
-/// The kinds that train or differentiate whole networks; burn-ndarray needs many minutes for their convolutions.
-const NETWORKS: [&str; 4] = ["backbone.cnn", "train.dino", "train.moco", "train.swav"];
-
-/// Runs the cases of these kinds and compares the outcome with their part of [`PASSING`].
-fn cases_agree<B: AutodiffBackend>(kinds: impl Fn(&str) -> bool) {
-    let names: Vec<String> = PASSING
-        .iter()
-        .filter(|(kind, _)| kinds(kind))
-        .map(|(kind, _)| kind.to_string())
-        .collect();
-    cases_of_filter_agree::<B>(&Filter::prefixes(names), kinds);
-}
-
-fn cases_of_filter_agree<B: AutodiffBackend>(filter: &Filter, kinds: impl Fn(&str) -> bool) {
+/// Runs every case and compares the outcome with [`PASSING`].
+fn every_case_agrees<B: AutodiffBackend>() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut passed: BTreeMap<String, usize> = BTreeMap::new();
     let mut failed = Vec::new();
-    let result = run::<B>(&dir, &B::Device::default(), filter, &mut |report| {
+    let result = run::<B>(&dir, &B::Device::default(), &Filter::all(), &mut |report| {
         println!("{report}");
         match report.outcome {
             Outcome::Passed => *passed.entry(report.kind.clone()).or_default() += 1,
@@ -91,7 +79,6 @@ fn cases_of_filter_agree<B: AutodiffBackend>(filter: &Filter, kinds: impl Fn(&st
     assert!(failed.is_empty(), "{}", failed.join("\n"));
     let expected: BTreeMap<String, usize> = PASSING
         .iter()
-        .filter(|(kind, _)| kinds(kind))
         .map(|(kind, count)| (kind.to_string(), *count))
         .collect();
     assert_eq!(passed, expected);
@@ -101,16 +88,10 @@ fn cases_of_filter_agree<B: AutodiffBackend>(filter: &Filter, kinds: impl Fn(&st
 
 #[test]
 fn every_case_agrees_on_flex() {
-    cases_of_filter_agree::<Autodiff<Flex>>(&Filter::all(), |_| true);
+    every_case_agrees::<Autodiff<Flex>>();
 }
 
 #[test]
-fn every_case_without_a_whole_network_agrees_on_ndarray() {
-    cases_agree::<Autodiff<NdArray>>(|kind| !NETWORKS.contains(&kind));
-}
-
-#[test]
-#[ignore = "slow: burn-ndarray needs many minutes for whole networks; `just test-slow` runs it"]
 fn every_case_agrees_on_ndarray() {
-    cases_of_filter_agree::<Autodiff<NdArray>>(&Filter::all(), |_| true);
+    every_case_agrees::<Autodiff<NdArray>>();
 }

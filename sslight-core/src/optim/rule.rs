@@ -1,6 +1,7 @@
 //! The update rules, on flattened parameters.
 
 use burn::tensor::Tensor;
+use sslight_kernels::{AdamWStep, MomentumStep, adamw_step, momentum_step};
 use sslight_models::backend::Backend;
 
 use super::groups::ParamSettings;
@@ -76,85 +77,55 @@ impl Rule {
         state.updates += 1;
         match *self {
             Self::Lars { momentum, eta } => {
-                let direction = decayed(grad, &param, weight_decay);
-                let direction = if adapt {
-                    let ratio = trust_ratio(&param, &direction, eta);
-                    direction * ratio
-                } else {
-                    direction
+                let step = MomentumStep {
+                    lr,
+                    weight_decay,
+                    momentum,
+                    nesterov: false,
+                    trust: adapt.then_some(eta),
                 };
-                let velocity = accumulate(state.first.take(), direction, momentum);
-                state.first = Some(velocity.clone());
-                param - velocity * lr
+                state.momentum(param, grad, step)
             }
             Self::Sgd { momentum, nesterov } => {
-                let direction = decayed(grad, &param, weight_decay);
-                let buffer = accumulate(state.first.take(), direction.clone(), momentum);
-                state.first = Some(buffer.clone());
-                let step = if nesterov {
-                    direction + buffer * momentum
-                } else {
-                    buffer
+                let step = MomentumStep {
+                    lr,
+                    weight_decay,
+                    momentum,
+                    nesterov,
+                    trust: None,
                 };
-                param - step * lr
+                state.momentum(param, grad, step)
             }
             Self::AdamW { betas, eps } => {
-                let [beta1, beta2] = betas;
-                let first = mix(state.first.take(), grad.clone(), beta1);
-                let second = mix(state.second.take(), grad.clone() * grad, beta2);
-                state.first = Some(first.clone());
-                state.second = Some(second.clone());
-                let updates = state.updates as i32;
-                let correction1 = 1.0 - beta1.powi(updates);
-                let correction2 = 1.0 - beta2.powi(updates);
-                let denominator = second.sqrt() / correction2.sqrt() + eps;
-                param * (1.0 - lr * weight_decay) - first / denominator * (lr / correction1)
+                let step = AdamWStep {
+                    lr,
+                    weight_decay,
+                    betas,
+                    eps,
+                    updates: state.updates,
+                };
+                let moments = state.first.take().zip(state.second.take());
+                let moments = moments.map(|(first, second)| [first, second]);
+                let (param, [first, second]) = adamw_step(param, grad, moments, step);
+                state.first = Some(first);
+                state.second = Some(second);
+                param
             }
         }
     }
 }
 
-fn decayed<B: Backend>(
-    grad: Tensor<B, 1>,
-    param: &Tensor<B, 1>,
-    weight_decay: f64,
-) -> Tensor<B, 1> {
-    if weight_decay == 0.0 {
-        grad
-    } else {
-        grad + param.clone() * weight_decay
+impl<B: Backend> ParamState<B> {
+    fn momentum(
+        &mut self,
+        param: Tensor<B, 1>,
+        grad: Tensor<B, 1>,
+        step: MomentumStep,
+    ) -> Tensor<B, 1> {
+        let (param, velocity) = momentum_step(param, grad, self.first.take(), step);
+        self.first = Some(velocity);
+        param
     }
-}
-
-fn accumulate<B: Backend>(
-    velocity: Option<Tensor<B, 1>>,
-    direction: Tensor<B, 1>,
-    momentum: f64,
-) -> Tensor<B, 1> {
-    match velocity {
-        Some(velocity) => velocity * momentum + direction,
-        None => direction,
-    }
-}
-
-fn mix<B: Backend>(moment: Option<Tensor<B, 1>>, new: Tensor<B, 1>, beta: f64) -> Tensor<B, 1> {
-    let new = new * (1.0 - beta);
-    match moment {
-        Some(moment) => moment * beta + new,
-        None => new,
-    }
-}
-
-/// `eta ||param|| / ||direction||`, and 1 where either norm is zero; it stays on the device.
-fn trust_ratio<B: Backend>(
-    param: &Tensor<B, 1>,
-    direction: &Tensor<B, 1>,
-    eta: f64,
-) -> Tensor<B, 1> {
-    let param_norm = norm(param.clone());
-    let direction_norm = norm(direction.clone());
-    let degenerate = (param_norm.clone() * direction_norm.clone()).lower_equal_elem(0.0);
-    (param_norm * eta / direction_norm).mask_fill(degenerate, 1.0)
 }
 
 /// The Euclidean length, `[n]` to `[1]`.

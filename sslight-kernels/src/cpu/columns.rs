@@ -38,7 +38,15 @@ impl Taps {
         self.rows.len() * self.columns.len()
     }
 
-    fn iter(&self) -> impl Iterator<Item = [usize; 2]> + '_ {
+    /// Where the positions lie in a kernel.
+    pub(crate) fn offsets(&self, shape: &ConvShape) -> Vec<usize> {
+        let width = shape.kernel[1];
+        self.iter()
+            .map(|[row, column]| row * width + column)
+            .collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = [usize; 2]> + '_ {
         self.rows
             .clone()
             .flat_map(|row| self.columns.clone().map(move |column| [row, column]))
@@ -197,27 +205,37 @@ fn plane(x: &[f32], channels: usize, positions: usize, image: usize, channel: us
 
 /// The live positions of a weight `[out * in, kh, kw]`.
 pub(crate) fn gather_live(shape: &ConvShape, taps: &Taps, weight: &[f32]) -> Vec<f32> {
-    let width = shape.kernel[1];
-    weight
-        .chunks_exact(shape.kernel_len())
-        .flat_map(|kernel| {
-            taps.iter()
-                .map(|[row, column]| kernel[row * width + column])
-        })
-        .collect()
+    let offsets = taps.offsets(shape);
+    let kernels = shape.out_channels * shape.in_channels;
+    let mut live = vec![0.0; kernels * taps.len()];
+    live.par_chunks_mut(MIN_TASK * taps.len())
+        .zip(weight.par_chunks(MIN_TASK * shape.kernel_len()))
+        .for_each(|(live, weight)| {
+            let kernels = weight.chunks_exact(shape.kernel_len());
+            for (live, kernel) in live.chunks_exact_mut(taps.len()).zip(kernels) {
+                for (value, offset) in live.iter_mut().zip(&offsets) {
+                    *value = kernel[*offset];
+                }
+            }
+        });
+    live
 }
 
 /// A weight `[out * in, kh, kw]` with these live positions, 0 elsewhere.
 pub(crate) fn scatter_live(shape: &ConvShape, taps: &Taps, live: &[f32]) -> Vec<f32> {
-    let width = shape.kernel[1];
-    let mut weight = vec![0.0; shape.out_channels * shape.in_channels * shape.kernel_len()];
-    for (kernel, live) in weight
-        .chunks_exact_mut(shape.kernel_len())
-        .zip(live.chunks_exact(taps.len()))
-    {
-        for ([row, column], value) in taps.iter().zip(live) {
-            kernel[row * width + column] = *value;
-        }
-    }
+    let offsets = taps.offsets(shape);
+    let kernels = shape.out_channels * shape.in_channels;
+    let mut weight = vec![0.0; kernels * shape.kernel_len()];
+    weight
+        .par_chunks_mut(MIN_TASK * shape.kernel_len())
+        .zip(live.par_chunks(MIN_TASK * taps.len()))
+        .for_each(|(weight, live)| {
+            let kernels = weight.chunks_exact_mut(shape.kernel_len());
+            for (kernel, live) in kernels.zip(live.chunks_exact(taps.len())) {
+                for (offset, value) in offsets.iter().zip(live) {
+                    kernel[*offset] = *value;
+                }
+            }
+        });
     weight
 }

@@ -11,5 +11,7 @@ mod disjoint;
 mod matrix;
 mod shape;
 mod simd;
+pub(crate) mod small_maps;
+pub(crate) mod update;
 
 pub(crate) use shape::ConvShape;

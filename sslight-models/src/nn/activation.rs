@@ -10,11 +10,6 @@ pub fn relu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     burn::tensor::activation::relu(x)
 }
 
-/// `min(max(x, 0), 6)`.
-pub fn relu6<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
-    burn::tensor::activation::relu(x).clamp_max(6.0)
-}
-
 /// The exact (erf) form of GELU.
 ///
 /// Written out, since the default gradient of burn's own is that of the tanh approximation, which is off

@@ -6,9 +6,8 @@
 
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
-use sslight_kernels::{Activation, batch_norm_train};
+use sslight_kernels::{Activation, RunningStatistics, batch_norm_running, batch_norm_train};
 
-use super::activation::{relu, relu6};
 use super::init::ParamInit;
 use crate::backend::Backend;
 
@@ -81,14 +80,7 @@ impl<B: Backend> BatchNorm<B> {
         let x = x.reshape([batch, channels, positions]);
         let y = match mode {
             BatchMode::Batch => self.normalize_by_batch(x, activation),
-            BatchMode::Running => {
-                let y = self.normalize_by_running(x);
-                match activation {
-                    Activation::None => y,
-                    Activation::Relu => relu(y),
-                    Activation::Relu6 => relu6(y),
-                }
-            }
+            BatchMode::Running => self.normalize_by_running(x, activation),
         };
         y.reshape(dims)
     }
@@ -102,11 +94,13 @@ impl<B: Backend> BatchNorm<B> {
         y
     }
 
-    fn normalize_by_running(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let mean = column(self.running_mean.value());
-        let var = column(self.running_var.value());
-        let scale = column(self.weight.val()) / (var + EPSILON).sqrt();
-        (x - mean) * scale + column(self.bias.val())
+    fn normalize_by_running(&self, x: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {
+        let statistics = RunningStatistics {
+            mean: self.running_mean.value(),
+            var: self.running_var.value(),
+        };
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        batch_norm_running(x, weight, bias, statistics, EPSILON, activation)
     }
 
     fn update_running(&self, mean: Tensor<B, 1>, unbiased_var: Tensor<B, 1>) {
@@ -120,10 +114,4 @@ impl<B: Backend> BatchNorm<B> {
             state.value_sync();
         }
     }
-}
-
-/// `[channels]` to `[1, channels, 1]`.
-fn column<B: Backend>(x: Tensor<B, 1>) -> Tensor<B, 3> {
-    let [channels] = x.dims();
-    x.reshape([1, channels, 1])
 }

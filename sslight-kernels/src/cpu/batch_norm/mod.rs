@@ -8,10 +8,13 @@
 //!   of whichever channel ([`narrow`]).
 
 mod narrow;
+mod running;
 mod wide;
 
 use crate::backend::Activation;
 use crate::cpu::simd::mul_add;
+
+pub(crate) use running::forward as by_running;
 
 /// Maps with fewer positions are narrow.
 const WIDE_POSITIONS: usize = 32;

@@ -1,0 +1,126 @@
+//! Normalisation by statistics that are given: one affine map a channel, one pass.
+
+use std::marker::PhantomData;
+
+use rayon::prelude::*;
+
+use super::{Activate, Affine, Layer, Shape, WIDE_POSITIONS, pre_activation, with_activation};
+use crate::cpu::simd::{Kernel, dispatch};
+
+/// Values that a task should at least write.
+const MIN_TASK: usize = 1 << 14;
+
+/// The maps of the channels, once for each value of an image on small maps, so that a loop over the
+/// values of an image has no borders inside.
+struct Maps {
+    mean: Vec<f32>,
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    /// Neighbouring values of an image that share a map.
+    run: usize,
+}
+
+impl Maps {
+    fn new(shape: Shape, layer: &Layer<'_>, mean: &[f32], var: &[f32]) -> Self {
+        let wide = shape.positions >= WIDE_POSITIONS;
+        let (repeat, run) = if wide {
+            (1, shape.positions)
+        } else {
+            (shape.positions, 1)
+        };
+        let affine: Vec<Affine> = (0..shape.channels)
+            .map(|channel| Affine::new(layer, channel, mean[channel], var[channel]))
+            .collect();
+        let spread = |value: fn(&Affine) -> f32| {
+            affine
+                .iter()
+                .flat_map(|affine| std::iter::repeat_n(value(affine), repeat))
+                .collect()
+        };
+        Self {
+            mean: spread(|affine| affine.mean),
+            scale: spread(|affine| affine.scale),
+            shift: spread(|affine| affine.shift),
+            run,
+        }
+    }
+}
+
+/// Some whole images.
+struct Images<'a, A> {
+    maps: &'a Maps,
+    x: &'a [f32],
+    y: &'a mut [f32],
+    activate: PhantomData<A>,
+}
+
+impl<A: Activate> Kernel for Images<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Maps {
+            mean,
+            scale,
+            shift,
+            run,
+        } = self.maps;
+        let len = mean.len();
+        let (mean, scale, shift) = (&mean[..len], &scale[..len], &shift[..len]);
+        let value = |x: f32, at: usize| {
+            let affine = Affine {
+                mean: mean[at],
+                scale: scale[at],
+                shift: shift[at],
+            };
+            A::value(pre_activation::<FMA>(x, &affine))
+        };
+        let images = self.x.chunks_exact(len * run);
+        for (x, y) in images.zip(self.y.chunks_exact_mut(len * run)) {
+            if *run == 1 {
+                let (x, y) = (&x[..len], &mut y[..len]);
+                for at in 0..len {
+                    y[at] = value(x[at], at);
+                }
+                continue;
+            }
+            for (at, (x, y)) in x
+                .chunks_exact(*run)
+                .zip(y.chunks_exact_mut(*run))
+                .enumerate()
+            {
+                for (x, y) in x.iter().zip(y) {
+                    *y = value(*x, at);
+                }
+            }
+        }
+    }
+}
+
+/// `act(weight * (x - mean) / sqrt(var + eps) + bias)`.
+pub(crate) fn forward(
+    shape: Shape,
+    x: &[f32],
+    layer: Layer<'_>,
+    mean: &[f32],
+    var: &[f32],
+) -> Vec<f32> {
+    let mut y = vec![0.0; shape.len()];
+    if shape.len() == 0 {
+        return y;
+    }
+    let maps = Maps::new(shape, &layer, mean, var);
+    let image = shape.channels * shape.positions;
+    let task = MIN_TASK.div_ceil(image) * image;
+    y.par_chunks_mut(task)
+        .zip(x.par_chunks(task))
+        .for_each(|(y, x)| {
+            with_activation!(layer.activation, A => dispatch(Images::<A> {
+                maps: &maps,
+                x,
+                y,
+                activate: PhantomData,
+            }));
+        });
+    y
+}
