@@ -105,6 +105,13 @@ pub(super) fn warnings(config: &RunConfig) -> Vec<String> {
             config.peak_lr()
         ));
     }
+    if config.optim.start_warmup_lr > config.peak_lr() && config.warmup_epochs() > 0.0 {
+        found.push(format!(
+            "optim.start_warmup_lr = {} is above the peak learning rate {}; the rate will fall during the warm-up",
+            config.optim.start_warmup_lr,
+            config.peak_lr()
+        ));
+    }
     if config.views.local.size > config.views.global.size && config.locals() > 0 {
         found.push(format!(
             "views.local.size = {} is larger than views.global.size = {}; local views are meant to be smaller",

@@ -1,5 +1,8 @@
 //! One type over all methods, and the registry: a method is one line in the list at the end.
 
+// There is one value of it in a run; the record that burn derives is such an enum too.
+#![allow(clippy::large_enum_variant)]
+
 use burn::module::{AutodiffModule, Module};
 use burn::optim::{GradientsParams, Optimizer};
 use burn_train::{InferenceStep, TrainOutput, TrainStep};
@@ -19,7 +22,6 @@ macro_rules! methods {
         ///
         /// The variant is no part of parameter names, see [`sslight_models::params`].
         #[derive(Module, Debug)]
-        #[allow(clippy::large_enum_variant)]
         pub enum AnyMethod<B: Backend> {
             $($(#[$doc])* $Variant(super::$module::$Type<B>),)+
         }

@@ -255,6 +255,12 @@ fn settings_of_methods_that_do_nothing_are_warned_about() {
         ["probe = true adds nothing to method = supervised, which trains a classifier anyway"]
     );
     assert_eq!(
+        warnings(&["method=swav", "batch_size=32"]),
+        [
+            "optim.start_warmup_lr = 0.075 is above the peak learning rate 0.0375; the rate will fall during the warm-up"
+        ]
+    );
+    assert_eq!(
         warnings(&["method=swav", "epochs=1", "swav.queue_start_epoch=15"]),
         [
             "swav.freeze_prototypes_epochs = 1 covers the run of 1 epochs; the prototypes will never be trained",
