@@ -335,21 +335,28 @@ fn quiet_runs_print_nothing() {
 }
 
 #[test]
-fn methods_and_backbones_that_are_still_to_come_are_refused_before_any_work() {
-    for (word, name) in [
-        ("method=swav", "method swav"),
-        ("backbone=resnet50", "backbone resnet50"),
-    ] {
-        let output = sslight(&["pretrain", "debug/tiny", word]);
-        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-        assert!(
-            stderr(&output).starts_with(&format!(
-                "error: {name} is not in this version yet; available: "
-            )),
-            "{}",
-            stderr(&output)
-        );
-    }
+fn sizes_that_the_data_cannot_have_are_refused_before_any_work() {
+    let words = [
+        "pretrain",
+        "debug/tiny",
+        "method=swav",
+        "swav.freeze_prototypes_epochs=0",
+        "swav.prototypes=5000",
+    ];
+    let output = sslight(&words);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(
+        stderr(&output),
+        "error: command line: swav.prototypes is 5000, but must be at most 4000, the number of training images; \
+         auto would be 300\n"
+    );
+    let dry = sslight(&[&words[..], &["--dry-run"]].concat());
+    assert_eq!(dry.status.code(), Some(0));
+    assert!(
+        stderr(&dry).contains("swav.prototypes is 5000"),
+        "{}",
+        stderr(&dry)
+    );
 }
 
 #[test]

@@ -16,6 +16,10 @@ use crate::error::CaseError;
 /// Positions 2 and 3 of a ResNet are its activation and its max-pooling, which have no tensors.
 pub(crate) fn torchvision_name(arch: &str, name: &str) -> Result<String, CaseError> {
     let unknown = || CaseError::failed(format!("{name} is no tensor name of a reference {arch}"));
+    if arch.starts_with("vit") && !name.starts_with("encoder.") {
+        // The reference's transformers are used bare, under timm's names, which are ours too.
+        return Ok(name.to_string());
+    }
     let rest = name.strip_prefix("encoder.").ok_or_else(unknown)?;
     if arch == "mobilenet_v2" {
         return Ok(format!("features.{rest}"));

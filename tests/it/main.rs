@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod methods;
 mod runs;
 mod selftest;

@@ -13,7 +13,7 @@ use sslight_core::run::{RunError, RunOptions, pretrain};
 use sslight_models::backend::AutodiffBackend;
 
 /// Two classes of 12 images; a batch of 8 makes 3 steps an epoch.
-fn image_folder(root: &Path) -> String {
+pub fn image_folder(root: &Path) -> String {
     for class in 0..2u32 {
         let folder = root.join(format!("class{class}"));
         fs::create_dir_all(&folder).unwrap();
@@ -28,7 +28,7 @@ fn image_folder(root: &Path) -> String {
     root.to_string_lossy().into_owned()
 }
 
-fn words(data: &str, out: &Path, more: &[&str]) -> Vec<String> {
+pub fn words(data: &str, out: &Path, more: &[&str]) -> Vec<String> {
     let mut words: Vec<String> = [
         "batch_size=8",
         "epochs=2",
@@ -68,7 +68,7 @@ impl Observer for StopAfter {
     }
 }
 
-fn train<B: AutodiffBackend>(words: &[String], stop_after: usize) -> Result<Summary, RunError> {
+pub fn train<B: AutodiffBackend>(words: &[String], stop_after: usize) -> Result<Summary, RunError> {
     let resolved = resolve(words).unwrap();
     let stop = StopHandle::new();
     pretrain::<B>(
@@ -86,11 +86,18 @@ fn train<B: AutodiffBackend>(words: &[String], stop_after: usize) -> Result<Summ
     )
 }
 
-/// Step and loss of each step line, in order.
-fn losses(out: &Path) -> Vec<(u64, f64)> {
+/// The lines of `metrics.jsonl`.
+pub fn lines(out: &Path) -> Vec<Value> {
     let text = fs::read_to_string(out.join("metrics.jsonl")).unwrap();
     text.lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Step and loss of each step line, in order.
+pub fn losses(out: &Path) -> Vec<(u64, f64)> {
+    lines(out)
+        .into_iter()
         .filter(|line| line["kind"] == "step")
         .map(|line| {
             (
@@ -101,8 +108,8 @@ fn losses(out: &Path) -> Vec<(u64, f64)> {
         .collect()
 }
 
-type Cpu = Autodiff<Flex>;
-const NEVER: usize = usize::MAX;
+pub type Cpu = Autodiff<Flex>;
+pub const NEVER: usize = usize::MAX;
 
 #[test]
 fn the_number_of_workers_changes_no_loss() {

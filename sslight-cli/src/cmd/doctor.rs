@@ -4,7 +4,7 @@
 use std::fs;
 
 use serde::Serialize;
-use sslight_core::config::{ResolvedConfig, resolve};
+use sslight_core::config::{DataFacts, ResolvedConfig, resolve};
 use sslight_data::Split;
 
 use crate::args::DoctorArgs;
@@ -90,11 +90,12 @@ fn run_report(resolved: &ResolvedConfig) -> Result<RunReport, CliError> {
             train.len()
         ));
     }
-    if !config.method.is_available() {
-        warnings.push(format!(
-            "method = {} is not yet in this build; the run would be refused",
-            config.method
-        ));
+    match resolved.fit(DataFacts {
+        images: train.len(),
+        classes: train.class_names().len(),
+    }) {
+        Ok(more) => warnings.extend(more),
+        Err(error) => warnings.push(format!("{error}; the run would be refused")),
     }
     if !sslight_models::BackboneKind::from(config.backbone).is_available() {
         warnings.push(format!(

@@ -60,20 +60,11 @@ fn state(ready: bool) -> String {
 }
 
 fn methods() -> Vec<Row> {
-    let all = Method::all().iter().map(|method| {
-        let detail = match method {
-            Method::Dino => "self-distillation with a momentum teacher",
-            Method::Swav => "swapped prediction of cluster codes",
-            Method::Moco => "contrast against a queue of momentum keys",
-            Method::Supervised => "cross-entropy on labels, the control",
-        };
-        let ready = method.is_available();
-        Row {
-            name: method.word(),
-            ready,
-            state: state(ready),
-            detail: detail.to_owned(),
-        }
+    let all = Method::all().iter().map(|method| Row {
+        name: method.word(),
+        ready: true,
+        state: state(true),
+        detail: method.detail().to_owned(),
     });
     all.collect()
 }

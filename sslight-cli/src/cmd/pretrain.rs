@@ -1,6 +1,6 @@
 //! `sslight pretrain`.
 
-use sslight_core::config::{ResolvedConfig, resolve};
+use sslight_core::config::{DataFacts, ResolvedConfig, resolve};
 use sslight_core::observe::{End, StopHandle};
 use sslight_core::run::{RunOptions, pretrain};
 use sslight_data::Split;
@@ -40,11 +40,22 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome, CliError> {
     })
 }
 
-/// Shows every value with its origin and what follows; data that cannot be opened is a warning here.
+/// Shows every value with its origin and what follows; data that cannot be opened, or that a value does not fit,
+/// is a warning here.
 fn dry_run(resolved: &ResolvedConfig) -> Result<Outcome, CliError> {
     let images = match resolved.require_data() {
         Ok(()) => match sslight_data::open(&resolved.config.data, Split::Train) {
-            Ok(source) => Some(source.len()),
+            Ok(source) => {
+                let facts = DataFacts {
+                    images: source.len(),
+                    classes: source.class_names().len(),
+                };
+                match resolved.fit(facts) {
+                    Ok(warnings) => warnings.iter().for_each(|warning| ui::warn(warning)),
+                    Err(error) => ui::warn(&error.to_string()),
+                }
+                Some(facts.images)
+            }
             Err(error) => {
                 ui::warn(&error.to_string());
                 None

@@ -19,20 +19,38 @@ pub(super) fn problems(config: &RunConfig, provenance: &Provenance) -> Vec<Probl
             format!("at most eval.resize = {}", eval.resize),
         ));
     }
-    if let Some(patch) = config.backbone.patch_size() {
+    if let Some(patch) = config.patch_size() {
         let mut sizes = vec![
             ("views.global.size", config.views.global.size),
             ("eval.crop", eval.crop),
         ];
-        if config.views.locals > 0 {
+        if config.locals() > 0 {
             sizes.push(("views.local.size", config.views.local.size));
         }
         for (key, size) in sizes {
-            if size < patch {
-                let allowed = format!("at least {patch}, one patch of {}", config.backbone);
+            if !size.is_multiple_of(patch) {
+                let below = size - size % patch;
+                let fitting = match below {
+                    0 => patch.to_string(),
+                    below => format!("{below} or {}", below + patch),
+                };
+                let allowed = format!(
+                    "a multiple of {patch}, the patch of {}, such as {fitting}",
+                    config.backbone
+                );
                 found.push(out_of_range(key, size.to_string(), allowed));
             }
         }
+    }
+    if let (Method::Moco, Some(length)) = (config.method, config.moco.queue_length)
+        && length < config.batch_size
+    {
+        let allowed = format!("at least batch_size = {}, or auto", config.batch_size);
+        found.push(out_of_range(
+            "moco.queue_length",
+            length.to_string(),
+            allowed,
+        ));
     }
     if config.alpha() + config.beta() == 0.0 {
         let allowed = "above 0 when loss.beta is 0, or nothing is learned".to_owned();
@@ -53,28 +71,31 @@ pub(super) fn problems(config: &RunConfig, provenance: &Provenance) -> Vec<Probl
 pub(super) fn warnings(config: &RunConfig) -> Vec<String> {
     let mut found = Vec::new();
     let epochs = config.epochs;
-    let written = config.optim.warmup_epochs;
-    let used = config.warmup_epochs();
-    if used < written {
-        found.push(format!(
-            "optim.warmup_epochs = {written} is longer than the run of {epochs} epochs; shortened to {used}"
-        ));
-    }
-    if config.method == Method::Dino {
-        let written = config.dino.warmup_teacher_temp_epochs;
-        let used = config.teacher_temp_warmup_epochs();
+    if let Some(written) = config.optim.warmup_epochs {
+        let used = config.warmup_epochs();
         if used < written {
             found.push(format!(
-                "dino.warmup_teacher_temp_epochs = {written} is longer than the run of {epochs} epochs; \
-                 shortened to {used}"
+                "optim.warmup_epochs = {written} is longer than the run of {epochs} epochs; shortened to {used}"
             ));
         }
-        if config.dino.freeze_last_layer_epochs >= epochs {
+    }
+    match config.method {
+        Method::Dino => found.extend(of_dino(config)),
+        Method::Swav => found.extend(of_swav(config)),
+        Method::Moco if config.moco.global_only && config.views.locals > 0 => {
             found.push(format!(
-                "dino.freeze_last_layer_epochs = {} covers the run of {epochs} epochs; \
-                 the last layer will never be trained",
-                config.dino.freeze_last_layer_epochs
+                "moco.global_only = true looks at no local views; views.locals = {} are not drawn",
+                config.views.locals
             ));
+        }
+        Method::Moco => {}
+        Method::Supervised => {
+            if config.probe {
+                found.push(
+                    "probe = true adds nothing to method = supervised, which trains a classifier anyway"
+                        .to_owned(),
+                );
+            }
         }
     }
     if config.optim.schedule == ScheduleKind::Cosine && config.optim.min_lr > config.peak_lr() {
@@ -84,10 +105,72 @@ pub(super) fn warnings(config: &RunConfig) -> Vec<String> {
             config.peak_lr()
         ));
     }
-    if config.views.local.size > config.views.global.size && config.views.locals > 0 {
+    if config.optim.start_warmup_lr > config.peak_lr() && config.warmup_epochs() > 0.0 {
+        found.push(format!(
+            "optim.start_warmup_lr = {} is above the peak learning rate {}; the rate will fall during the warm-up",
+            config.optim.start_warmup_lr,
+            config.peak_lr()
+        ));
+    }
+    if config.views.local.size > config.views.global.size && config.locals() > 0 {
         found.push(format!(
             "views.local.size = {} is larger than views.global.size = {}; local views are meant to be smaller",
             config.views.local.size, config.views.global.size
+        ));
+    }
+    found
+}
+
+fn of_dino(config: &RunConfig) -> Vec<String> {
+    let mut found = Vec::new();
+    let epochs = config.epochs;
+    if let Some(written) = config.dino.warmup_teacher_temp_epochs {
+        let used = config.teacher_temp_warmup_epochs();
+        if used < written {
+            found.push(format!(
+                "dino.warmup_teacher_temp_epochs = {written} is longer than the run of {epochs} epochs; \
+                 shortened to {used}"
+            ));
+        }
+    }
+    if config.dino.freeze_last_layer_epochs >= epochs {
+        found.push(format!(
+            "dino.freeze_last_layer_epochs = {} covers the run of {epochs} epochs; \
+             the last layer will never be trained",
+            config.dino.freeze_last_layer_epochs
+        ));
+    }
+    found
+}
+
+fn of_swav(config: &RunConfig) -> Vec<String> {
+    let mut found = Vec::new();
+    let (epochs, batch) = (config.epochs, config.batch_size);
+    if config.swav.freeze_prototypes_epochs >= epochs {
+        found.push(format!(
+            "swav.freeze_prototypes_epochs = {} covers the run of {epochs} epochs; \
+             the prototypes will never be trained",
+            config.swav.freeze_prototypes_epochs
+        ));
+    }
+    if let Some(written) = config.swav.queue_length
+        && !written.is_multiple_of(batch)
+    {
+        let used = written - written % batch;
+        found.push(if used == 0 {
+            format!(
+                "swav.queue_length = {written} does not hold a batch of {batch}; there will be no queue"
+            )
+        } else {
+            format!("swav.queue_length = {written} is no multiple of batch_size = {batch}; {used} are used")
+        });
+    }
+    if let Some(start) = config.swav.queue_start_epoch
+        && start >= epochs
+        && config.swav.queue_length != Some(0)
+    {
+        found.push(format!(
+            "swav.queue_start_epoch = {start} is behind the run of {epochs} epochs; there will be no queue"
         ));
     }
     found

@@ -157,9 +157,14 @@ pub enum Family {
 }
 
 impl Method {
-    /// Whether this version can train it; the others are names that are kept for it.
-    pub fn is_available(self) -> bool {
-        matches!(self, Self::Dino)
+    /// What it does, in a few words for lists.
+    pub fn detail(self) -> &'static str {
+        match self {
+            Self::Dino => "self-distillation with a momentum teacher",
+            Self::Swav => "swapped prediction of cluster codes",
+            Self::Moco => "contrast against a queue of momentum keys",
+            Self::Supervised => "cross-entropy on labels, the control",
+        }
     }
 }
 

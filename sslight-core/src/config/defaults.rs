@@ -8,8 +8,8 @@ use toml::Value;
 
 use super::{
     Backbone, BackendChoice, Checkpoint, Crop, Dino, Eval, Family, Health, Jitter, KnnProtocol,
-    Loss, Method, Model, OnCollapse, Optim, OptimizerKind, Recipe, Resume, RunConfig, ScheduleKind,
-    Views,
+    Loss, Method, Moco, Model, OnCollapse, Optim, OptimizerKind, Recipe, Resume, RunConfig,
+    ScheduleKind, Swav, Views,
 };
 
 /// The side of global views for which the recipes' local sizes are published.
@@ -37,14 +37,23 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
         resume: Resume::Auto,
         init: String::new(),
         log_every: 20,
+        probe: false,
         max_bad_images: 0.001,
-        model: Model { small_input: None },
+        model: Model {
+            small_input: None,
+            drop_path: match backbone.family() {
+                Family::Cnn => 0.0,
+                Family::Vit => 0.1,
+            },
+        },
         views: views(method, backbone.family()),
         loss: Loss {
             alpha: None,
             beta: None,
         },
         dino: dino(backbone.family()),
+        swav: swav(),
+        moco: moco(),
         optim: optim(method, backbone.family()),
         eval: Eval {
             knn_every: 1,
@@ -68,6 +77,9 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
 fn views(method: Method, family: Family) -> Views {
     let swav = method == Method::Swav;
     let strength = if swav { 2.0 } else { 1.0 };
+    // Supervised training has the views of a linear probe: crops and flips.
+    let learned_from_views = method != Method::Supervised;
+    let if_views = |value: f64| if learned_from_views { value } else { 0.0 };
     Views {
         global: Crop {
             scale: [0.14, 1.0],
@@ -78,20 +90,25 @@ fn views(method: Method, family: Family) -> Views {
             size: 96,
         },
         locals: match (method, family) {
+            (Method::Supervised, _) => 0,
             (Method::Dino, Family::Vit) => 10,
             _ => 6,
         },
         flip: 0.5,
         jitter: Jitter {
-            probability: 0.8,
+            probability: if_views(0.8),
             brightness: 0.4 * strength,
             contrast: 0.4 * strength,
             saturation: if swav { 0.8 } else { 0.2 },
             hue: 0.1 * strength,
         },
-        grayscale: 0.2,
-        blur: if swav { [0.5; 3] } else { [1.0, 0.1, 0.5] },
-        solarize: if swav { 0.0 } else { 0.2 },
+        grayscale: if_views(0.2),
+        blur: match method {
+            Method::Supervised => [0.0; 3],
+            Method::Swav => [0.5; 3],
+            Method::Dino | Method::Moco => [1.0, 0.1, 0.5],
+        },
+        solarize: if swav { 0.0 } else { if_views(0.2) },
         mean: [0.485, 0.456, 0.406],
         std: [0.229, 0.224, 0.225],
     }
@@ -100,7 +117,7 @@ fn views(method: Method, family: Family) -> Views {
 fn dino(family: Family) -> Dino {
     let cnn = family == Family::Cnn;
     Dino {
-        out_dim: if cnn { 4096 } else { 65536 },
+        out_dim: None,
         hidden_dim: 2048,
         bottleneck_dim: 256,
         layers: 3,
@@ -110,10 +127,41 @@ fn dino(family: Family) -> Dino {
         student_temp: 0.1,
         warmup_teacher_temp: 0.04,
         teacher_temp: 0.07,
-        warmup_teacher_temp_epochs: if cnn { 50 } else { 30 },
+        warmup_teacher_temp_epochs: None,
         center_momentum: 0.9,
         ema_momentum: 0.996,
         ema_momentum_end: 1.0,
+        global_only: false,
+    }
+}
+
+/// SwAV's head and queue; on vision transformers, which were not published, the same.
+fn swav() -> Swav {
+    Swav {
+        out_dim: 128,
+        hidden_dim: 4096,
+        layers: 2,
+        use_bn: true,
+        prototypes: None,
+        freeze_prototypes_epochs: 1,
+        temperature: 0.1,
+        epsilon: 0.05,
+        sinkhorn_iterations: 3,
+        queue_length: None,
+        queue_start_epoch: None,
+    }
+}
+
+/// MoCo's head and queue; on vision transformers, which were not published, the same.
+fn moco() -> Moco {
+    Moco {
+        out_dim: 128,
+        hidden_dim: 2048,
+        layers: 2,
+        use_bn: false,
+        queue_length: None,
+        temperature: 0.2,
+        ema_momentum: 0.999,
         global_only: false,
     }
 }
@@ -124,7 +172,7 @@ fn optim(method: Method, family: Family) -> Optim {
         base_lr: 0.48,
         min_lr: 0.0048,
         start_warmup_lr: 0.0,
-        warmup_epochs: 10.0,
+        warmup_epochs: None,
         weight_decay: 1e-6,
         weight_decay_end: 1e-6,
         momentum: 0.9,
@@ -161,12 +209,14 @@ fn optim(method: Method, family: Family) -> Optim {
 /// What a recipe sets: crop scales, local size and loss weights, and nothing else.
 ///
 /// Local sizes are published for global views of 224 pixels (96, and 128 with `sslight`); other global sizes
-/// keep the ratio, since it is the ratio that sets the pixel scales of the two kinds of view against each other.
+/// keep the ratio, since it is the ratio that sets the pixel scales of the two kinds of view against each other,
+/// to the nearest multiple of a vision transformer's patch.
 pub(super) fn recipe(
     recipe: Recipe,
     method: Method,
     family: Family,
     global_size: usize,
+    patch: Option<usize>,
 ) -> [(&'static str, Value); 5] {
     let pair = |scale: [f64; 2]| Value::Array(scale.map(Value::Float).to_vec());
     let word = || Value::String("auto".to_owned());
@@ -175,14 +225,13 @@ pub(super) fn recipe(
         (Recipe::Baseline, Method::Dino, Family::Vit) => (0.25, 0.05, 96, word(), word()),
         (Recipe::Baseline, _, _) => (0.14, 0.05, 96, word(), word()),
     };
-    let local_size = (global_size * published_local) as f64 / PUBLISHED_GLOBAL_SIZE as f64;
+    let unit = patch.unwrap_or(1);
+    let units = (global_size * published_local) as f64 / (PUBLISHED_GLOBAL_SIZE * unit) as f64;
+    let local_size = unit * units.round().max(1.0) as usize;
     [
         ("views.global.scale", pair([boundary, 1.0])),
         ("views.local.scale", pair([local_low, boundary])),
-        (
-            "views.local.size",
-            Value::Integer(local_size.round().max(1.0) as i64),
-        ),
+        ("views.local.size", Value::Integer(local_size as i64)),
         ("loss.alpha", alpha),
         ("loss.beta", beta),
     ]

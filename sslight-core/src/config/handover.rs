@@ -4,10 +4,11 @@ use sslight_data::views::RATIO;
 use sslight_data::{ViewRecipe, ViewSpec};
 use sslight_models::BackboneKind;
 
-use super::{Backbone, Jitter, RunConfig};
+use super::{Backbone, Jitter, Method, RunConfig};
 
 impl RunConfig {
-    /// The views of each image, in the order first global, second global, local ones.
+    /// The views of each image, in the order first global, second global, local ones; those alone that the
+    /// method looks at.
     pub fn view_recipe(&self) -> ViewRecipe {
         let views = &self.views;
         let first = ViewSpec {
@@ -31,7 +32,10 @@ impl RunConfig {
             blur: views.blur[2],
             ..first
         };
-        ViewRecipe::multi_crop(first, second, local, views.locals)
+        if self.method == Method::Supervised {
+            return ViewRecipe { views: vec![first] };
+        }
+        ViewRecipe::multi_crop(first, second, local, self.locals())
     }
 }
 

@@ -9,11 +9,13 @@
 //! are built in. Derived values (peak learning rate, steps, loss weights) are methods of [`RunConfig`] and
 //! never written back.
 
+mod auto;
 mod checks;
 mod choices;
 mod defaults;
 mod derived;
 mod error;
+mod fit;
 mod handover;
 mod keys;
 mod kind;
@@ -39,13 +41,16 @@ pub use choices::{
 };
 pub use defaults::paper_defaults;
 pub use error::{ConfigError, Problem, Problems, UnknownWord};
+pub use fit::DataFacts;
 pub use keys::{Key, keys};
 pub use kind::{Kind, Range};
 pub use named::{NamedConfig, configs};
 pub use nearest::{did_you_mean, nearest};
 pub use provenance::{Origin, Provenance};
 pub use resolve::{ResolvedConfig, resolve};
-pub use sections::{Checkpoint, Crop, Dino, Eval, Health, Jitter, Loss, Model, Optim, Views};
+pub use sections::{
+    Checkpoint, Crop, Dino, Eval, Health, Jitter, Loss, Moco, Model, Optim, Swav, Views,
+};
 pub use show::{Difference, FREE_TO_CHANGE};
 
 /// The complete configuration of a pre-training run; every field is a key of the same name.
@@ -86,6 +91,8 @@ pub struct RunConfig {
     pub init: String,
     /// Steps between progress reports.
     pub log_every: usize,
+    /// Whether a linear classifier on the features is trained along, which needs labels.
+    pub probe: bool,
     /// Largest share of undecodable images that a run passes over.
     pub max_bad_images: f64,
     /// Choices inside the backbone.
@@ -96,6 +103,10 @@ pub struct RunConfig {
     pub loss: Loss,
     /// DINO's own keys.
     pub dino: Dino,
+    /// SwAV's own keys.
+    pub swav: Swav,
+    /// MoCo's own keys.
+    pub moco: Moco,
     /// Optimizer and schedules.
     pub optim: Optim,
     /// Evaluation during the run.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use sslight_models::BackboneKind;
 use toml::Value;
 
 use super::keys::{key, nearest_keys};
@@ -10,7 +11,7 @@ use super::kind::Fault;
 use super::layers::{self, Entry, Word};
 use super::{
     Backbone, ConfigError, Method, NamedConfig, Origin, Problem, Problems, Provenance, RunConfig,
-    checks, defaults, named, paper_defaults,
+    auto, checks, defaults, named, paper_defaults,
 };
 
 /// A valid configuration, with the origin of each value and what the reader should know about it.
@@ -53,7 +54,14 @@ pub fn resolve<S: AsRef<str>>(words: &[S]) -> Result<ResolvedConfig, ConfigError
         .and_then(|entry| entry.value.as_integer())
         .and_then(|size| usize::try_from(size).ok())
         .unwrap_or(default.views.global.size);
-    for (name, value) in defaults::recipe(recipe, method, backbone.family(), global_size) {
+    let small_input = valid
+        .iter()
+        .rev()
+        .find(|entry| entry.key == "model.small_input")
+        .and_then(|entry| entry.value.as_bool());
+    let patch =
+        BackboneKind::from(backbone).patch_size(auto::small_input(small_input, global_size));
+    for (name, value) in defaults::recipe(recipe, method, backbone.family(), global_size, patch) {
         leaves.insert(name.to_owned(), (value, Origin::Recipe(recipe)));
     }
     for entry in valid.drain(..) {

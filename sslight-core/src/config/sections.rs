@@ -12,6 +12,9 @@ pub struct Model {
     /// see [`super::RunConfig::small_input`].
     #[serde(with = "words::auto")]
     pub small_input: Option<bool>,
+    /// Probability with which stochastic depth leaves out the branches of a vision transformer's last block in
+    /// training; earlier blocks have proportionally less, convolutional networks none.
+    pub drop_path: f64,
 }
 
 /// Keys `views.*`: how the views of an image are drawn. The order of views is two global, then the locals.
@@ -82,8 +85,10 @@ pub struct Loss {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dino {
-    /// Number of outputs K of the head.
-    pub out_dim: usize,
+    /// Number of outputs K of the head; `None` (auto) depends on the number of images, see
+    /// [`super::RunConfig::dino_out_dim`].
+    #[serde(with = "words::auto")]
+    pub out_dim: Option<usize>,
     /// Width of the hidden layers of the head.
     pub hidden_dim: usize,
     /// Width of the normalised layer before the outputs.
@@ -103,8 +108,10 @@ pub struct Dino {
     /// Temperature of the teacher's softmax after its warm-up.
     pub teacher_temp: f64,
     /// Length of the temperature's warm-up in epochs, as written; a run uses
-    /// [`super::RunConfig::teacher_temp_warmup_epochs`], which is never longer than the run.
-    pub warmup_teacher_temp_epochs: usize,
+    /// [`super::RunConfig::teacher_temp_warmup_epochs`], which is never longer than the run and says what `None`
+    /// (auto) is.
+    #[serde(with = "words::auto")]
+    pub warmup_teacher_temp_epochs: Option<usize>,
     /// Momentum of the centre.
     pub center_momentum: f64,
     /// Momentum of the teacher at the first step.
@@ -112,6 +119,64 @@ pub struct Dino {
     /// Momentum of the teacher at the last step.
     pub ema_momentum_end: f64,
     /// Whether only global-global pairs enter the loss.
+    pub global_only: bool,
+}
+
+/// Keys `swav.*`: head, prototypes, codes and queue of SwAV.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Swav {
+    /// Length of an embedding.
+    pub out_dim: usize,
+    /// Width of the hidden layers of the head.
+    pub hidden_dim: usize,
+    /// Number of linear layers of the head.
+    pub layers: usize,
+    /// Whether the head has batch normalisation.
+    pub use_bn: bool,
+    /// Number of prototypes; `None` (auto) depends on the number of images, see
+    /// [`super::RunConfig::swav_prototypes`].
+    #[serde(with = "words::auto")]
+    pub prototypes: Option<usize>,
+    /// Number of first epochs in which the prototypes stand still.
+    pub freeze_prototypes_epochs: usize,
+    /// Temperature of the softmax over scores.
+    pub temperature: f64,
+    /// Regularisation of the codes: the smaller, the harder.
+    pub epsilon: f64,
+    /// Sinkhorn iterations that make the codes.
+    pub sinkhorn_iterations: usize,
+    /// Past embeddings of each global view that codes are computed with, as written; 0 is no queue. A run uses
+    /// [`super::RunConfig::swav_queue_length`], whole batches, which says what `None` (auto) is.
+    #[serde(with = "words::auto")]
+    pub queue_length: Option<usize>,
+    /// First epoch whose embeddings enter the queue; `None` (auto) is
+    /// [`super::RunConfig::swav_queue_start_epoch`].
+    #[serde(with = "words::auto")]
+    pub queue_start_epoch: Option<usize>,
+}
+
+/// Keys `moco.*`: head, key encoder and queue of MoCo.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moco {
+    /// Length of queries and keys.
+    pub out_dim: usize,
+    /// Width of the hidden layers of the head.
+    pub hidden_dim: usize,
+    /// Number of linear layers of the head.
+    pub layers: usize,
+    /// Whether the head has batch normalisation.
+    pub use_bn: bool,
+    /// Number of past keys that queries are told from; `None` (auto) depends on the number of images, see
+    /// [`super::RunConfig::moco_queue_length`].
+    #[serde(with = "words::auto")]
+    pub queue_length: Option<usize>,
+    /// Temperature of the softmax over similarities.
+    pub temperature: f64,
+    /// Momentum of the key encoder.
+    pub ema_momentum: f64,
+    /// Whether the two global views alone are used: MoCo v2 as published.
     pub global_only: bool,
 }
 
@@ -128,8 +193,9 @@ pub struct Optim {
     /// Learning rate at the first step, not scaled by the batch.
     pub start_warmup_lr: f64,
     /// Length of the warm-up in epochs, as written; a run uses
-    /// [`super::RunConfig::warmup_epochs`], which is never longer than the run.
-    pub warmup_epochs: f64,
+    /// [`super::RunConfig::warmup_epochs`], which is never longer than the run and says what `None` (auto) is.
+    #[serde(with = "words::auto")]
+    pub warmup_epochs: Option<f64>,
     /// Weight decay at the first step.
     pub weight_decay: f64,
     /// Weight decay at the last step; in between half a cosine.

@@ -32,7 +32,34 @@ pub struct Difference {
     pub theirs: String,
 }
 
+/// Keys, and the last parts of a method's own keys, that decide which tensors a checkpoint has.
+const SHAPING: &[&str] = &[
+    "method",
+    "backbone",
+    "model.small_input",
+    "probe",
+    "optim.kind",
+];
+const SHAPING_OF_METHOD: &[&str] = &[
+    "out_dim",
+    "hidden_dim",
+    "bottleneck_dim",
+    "layers",
+    "use_bn",
+    "norm_last_layer",
+    "prototypes",
+    "queue_length",
+];
+
 impl Difference {
+    /// Whether a checkpoint of the one configuration cannot be read under the other.
+    pub fn is_shaping(&self, method: Method) -> bool {
+        let of_method = self.key.split_once('.').is_some_and(|(group, rest)| {
+            group == method.word() && SHAPING_OF_METHOD.contains(&rest)
+        });
+        of_method || SHAPING.contains(&self.key)
+    }
+
     /// Whether a run may be resumed in spite of this difference.
     pub fn is_free(&self) -> bool {
         FREE_TO_CHANGE
@@ -104,8 +131,15 @@ impl RunConfig {
             (
                 "views",
                 format!(
-                    "2 of {} px, {} of {} px",
-                    self.views.global.size, self.views.locals, self.views.local.size
+                    "{} of {} px, {} of {} px",
+                    if self.method == Method::Supervised {
+                        1
+                    } else {
+                        2
+                    },
+                    self.views.global.size,
+                    self.locals(),
+                    self.views.local.size
                 ),
             ),
             ("views per step", self.views_per_step().to_string()),
@@ -118,12 +152,7 @@ impl RunConfig {
                 format!("{} epochs", rounded(self.warmup_epochs())),
             ),
         ];
-        if self.method == Method::Dino {
-            lines.push((
-                "teacher warm-up",
-                format!("{} epochs", self.teacher_temp_warmup_epochs()),
-            ));
-        }
+        lines.extend(self.describe_method(images));
         lines.push(("run folder", self.out_dir().display().to_string()));
         if let Some(images) = images {
             let steps = self.steps_per_epoch(images);
@@ -139,6 +168,54 @@ impl RunConfig {
             lines.push(("steps", format!("{total}{early}")));
         }
         lines
+    }
+}
+
+impl RunConfig {
+    /// What follows for the method, with the sizes that `auto` stands for.
+    fn describe_method(&self, images: Option<usize>) -> Vec<(&'static str, String)> {
+        let sized = |size: &dyn Fn(usize) -> usize, stated: Option<usize>| match (images, stated) {
+            (Some(images), _) => size(images).to_string(),
+            (None, Some(stated)) => stated.to_string(),
+            (None, None) => "depends on the number of images".to_owned(),
+        };
+        match self.method {
+            Method::Dino => vec![
+                (
+                    "head outputs",
+                    sized(&|images| self.dino_out_dim(images), self.dino.out_dim),
+                ),
+                (
+                    "teacher warm-up",
+                    format!("{} epochs", self.teacher_temp_warmup_epochs()),
+                ),
+            ],
+            Method::Swav => vec![
+                (
+                    "prototypes",
+                    sized(&|images| self.swav_prototypes(images), self.swav.prototypes),
+                ),
+                (
+                    "queue",
+                    format!(
+                        "{} from epoch {}",
+                        sized(
+                            &|images| self.swav_queue_length(images),
+                            self.swav.queue_length.map(|_| self.swav_queue_length(0))
+                        ),
+                        self.swav_queue_start_epoch()
+                    ),
+                ),
+            ],
+            Method::Moco => vec![(
+                "queue",
+                sized(
+                    &|images| self.moco_queue_length(images),
+                    self.moco.queue_length,
+                ),
+            )],
+            Method::Supervised => Vec::new(),
+        }
     }
 }
 

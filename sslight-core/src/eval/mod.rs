@@ -2,5 +2,7 @@
 
 mod features;
 pub mod knn;
+mod topk;
 
 pub use features::{FeatureSet, FeatureSpread, backbone_features, pixel_features};
+pub use topk::{classifier_accuracy, topk_accuracy};

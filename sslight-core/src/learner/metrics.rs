@@ -13,7 +13,7 @@ use burn_train::metric::{
 use sslight_models::backend::AutodiffBackend;
 
 use super::Components;
-use crate::method::{Method, MethodInner, StepStats, ValidationStats};
+use crate::method::{StepStats, ValidationStats};
 
 /// One number of a step or an evaluation as a burn metric.
 pub struct ScalarMetric<T> {
@@ -95,12 +95,9 @@ impl Adaptor<ValidationStats> for ValidationStats {
 }
 
 /// Adds the numbers of training steps and evaluations to a training.
-pub fn register<B: AutodiffBackend, M: Method<B>>(
-    training: SupervisedTraining<Components<B, M>>,
-) -> SupervisedTraining<Components<B, M>>
-where
-    M::InnerModule: MethodInner<B::InnerBackend>,
-{
+pub fn register<B: AutodiffBackend>(
+    training: SupervisedTraining<Components<B>>,
+) -> SupervisedTraining<Components<B>> {
     training
         .metric_train_numeric(ScalarMetric::<StepStats>::new("Loss", false, |s| {
             Some(s.loss)
@@ -115,12 +112,12 @@ where
             Some(s.values.lr)
         }))
         .metric_train_numeric(ScalarMetric::<StepStats>::new("EMA momentum", true, |s| {
-            Some(s.values.ema_momentum)
+            s.ema_momentum
         }))
         .metric_train_numeric(ScalarMetric::<StepStats>::new(
             "Teacher temperature",
             true,
-            |s| Some(s.values.teacher_temp),
+            |s| s.teacher_temp,
         ))
         .metric_valid_numeric(ScalarMetric::<ValidationStats>::new(
             "kNN top-1",
@@ -136,6 +133,11 @@ where
             "Feature std",
             true,
             |s| s.feature_std,
+        ))
+        .metric_valid_numeric(ScalarMetric::<ValidationStats>::new(
+            "Probe top-1",
+            true,
+            |s| s.probe_top1,
         ))
 }
 

@@ -15,7 +15,9 @@ pub use renderer::SilentRenderer;
 pub use scheduler::ClockScheduler;
 pub use strategy::{Pacer, RunHooks, StepReady, StepStrategy, Stop};
 
+use crate::method::AnyMethod;
 use crate::optim::GroupedOptimizer;
 
 /// The component types of a run: backend, scheduler, method, optimizer.
-pub type Components<B, M> = LearningComponentsMarker<B, ClockScheduler, M, GroupedOptimizer<B>>;
+pub type Components<B> =
+    LearningComponentsMarker<B, ClockScheduler, AnyMethod<B>, GroupedOptimizer<B>>;

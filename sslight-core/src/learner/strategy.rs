@@ -1,23 +1,22 @@
 //! The training loop as a learning strategy of burn-train.
 
-use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::data::dataloader::{DataLoader, Progress};
+use burn::module::AutodiffModule;
 use burn_train::checkpoint::{AsyncCheckpointer, CheckpointingAction, CheckpointingStrategy};
 
 use burn_train::metric::store::EventStoreClient;
 use burn_train::{
     EventProcessorTraining, InferenceStep, Interrupter, Learner, LearnerEvent,
     LearningCheckpointer, LearningResult, SupervisedLearningStrategy,
-    SupervisedTrainingEventProcessor, TrainLoader, TrainStep, TrainingComponents, TrainingItem,
-    ValidLoader,
+    SupervisedTrainingEventProcessor, TrainLoader, TrainingComponents, TrainingItem, ValidLoader,
 };
 use sslight_models::backend::AutodiffBackend;
 
 use super::{Components, Feed};
 use crate::checkpoint::{CheckpointStore, Part, PartCheckpointer};
-use crate::method::{Method, StepOutput, ValidationStats};
+use crate::method::{AnyMethod, StepOutput, ValidationStats, ViewBatch};
 
 /// Where a run stands and where it goes.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +51,7 @@ pub struct StepReady<B: AutodiffBackend> {
 }
 
 /// What a run does beside training, in the order of the loop. An `Err` ends the loop.
-pub trait RunHooks<B: AutodiffBackend, M: Method<B>>: Send {
+pub trait RunHooks<B: AutodiffBackend>: Send {
     /// After each step.
     ///
     /// # Errors
@@ -65,7 +64,7 @@ pub trait RunHooks<B: AutodiffBackend, M: Method<B>>: Send {
     /// The reason to end.
     fn after_epoch(
         &mut self,
-        model: &M,
+        model: &AnyMethod<B>,
         epoch: usize,
         steps_done: usize,
     ) -> Result<ValidationStats, Stop>;
@@ -77,30 +76,29 @@ pub trait RunHooks<B: AutodiffBackend, M: Method<B>>: Send {
     ///
     /// # Errors
     /// The reason to end.
-    fn begin_checkpoint(&mut self, model: &M, steps_done: usize) -> Result<(), Stop>;
+    fn begin_checkpoint(&mut self, model: &AnyMethod<B>, steps_done: usize) -> Result<(), Stop>;
 
     /// After the loop, whatever ended it; all checkpoints have been written or have failed.
-    fn finish(&mut self, model: &M, steps_done: usize, stop: Option<Stop>);
+    fn finish(&mut self, model: &AnyMethod<B>, steps_done: usize, stop: Option<Stop>);
 }
 
 /// The loop: steps, epochs, checkpoints, from any step to any step.
-pub struct StepStrategy<B: AutodiffBackend, M: Method<B>> {
+pub struct StepStrategy<B: AutodiffBackend> {
     pacer: Pacer,
     feed: Feed<B>,
     store: Arc<CheckpointStore>,
     device: B::Device,
-    hooks: Mutex<Box<dyn RunHooks<B, M>>>,
-    method: PhantomData<fn() -> M>,
+    hooks: Mutex<Box<dyn RunHooks<B>>>,
 }
 
-impl<B: AutodiffBackend, M: Method<B>> StepStrategy<B, M> {
+impl<B: AutodiffBackend> StepStrategy<B> {
     /// A loop over `feed` with checkpoints in `store`.
     pub fn new(
         pacer: Pacer,
         feed: Feed<B>,
         store: Arc<CheckpointStore>,
         device: B::Device,
-        hooks: Box<dyn RunHooks<B, M>>,
+        hooks: Box<dyn RunHooks<B>>,
     ) -> Self {
         Self {
             pacer,
@@ -108,11 +106,10 @@ impl<B: AutodiffBackend, M: Method<B>> StepStrategy<B, M> {
             store,
             device,
             hooks: Mutex::new(hooks),
-            method: PhantomData,
         }
     }
 
-    fn checkpointer(&self, interrupter: &Interrupter) -> LearningCheckpointer<Components<B, M>> {
+    fn checkpointer(&self, interrupter: &Interrupter) -> LearningCheckpointer<Components<B>> {
         let part = |part| PartCheckpointer::new(Arc::clone(&self.store), part);
         LearningCheckpointer::new(
             AsyncCheckpointer::new(part(Part::Model)).with_interrupter(interrupter.clone()),
@@ -124,8 +121,8 @@ impl<B: AutodiffBackend, M: Method<B>> StepStrategy<B, M> {
 
     fn run_epoch(
         &self,
-        run: &mut Running<'_, B, M>,
-        loader: &dyn DataLoader<B, <M as TrainStep>::Input>,
+        run: &mut Running<'_, B>,
+        loader: &dyn DataLoader<B, ViewBatch<B>>,
     ) -> Result<(), Stop> {
         let pacer = self.pacer;
         let epoch = run.steps_done / pacer.steps_per_epoch;
@@ -185,18 +182,18 @@ impl<B: AutodiffBackend, M: Method<B>> StepStrategy<B, M> {
 }
 
 /// The moving parts of a loop.
-struct Running<'a, B: AutodiffBackend, M: Method<B>> {
-    learner: Learner<Components<B, M>>,
-    events: SupervisedTrainingEventProcessor<Components<B, M>>,
+struct Running<'a, B: AutodiffBackend> {
+    learner: Learner<Components<B>>,
+    events: SupervisedTrainingEventProcessor<Components<B>>,
     event_store: Arc<EventStoreClient>,
-    checkpointer: LearningCheckpointer<Components<B, M>>,
-    hooks: &'a mut dyn RunHooks<B, M>,
+    checkpointer: LearningCheckpointer<Components<B>>,
+    hooks: &'a mut dyn RunHooks<B>,
     interrupter: Interrupter,
     steps_done: usize,
     saved: Option<usize>,
 }
 
-impl<B: AutodiffBackend, M: Method<B>> Running<'_, B, M> {
+impl<B: AutodiffBackend> Running<'_, B> {
     fn checkpoint(&mut self) -> Result<(), Stop> {
         if self.saved == Some(self.steps_done) {
             return Ok(());
@@ -210,16 +207,14 @@ impl<B: AutodiffBackend, M: Method<B>> Running<'_, B, M> {
     }
 }
 
-impl<B: AutodiffBackend, M: Method<B>> SupervisedLearningStrategy<Components<B, M>>
-    for StepStrategy<B, M>
-{
+impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for StepStrategy<B> {
     fn train(
         &self,
-        mut learner: Learner<Components<B, M>>,
-        dataloader_train: TrainLoader<Components<B, M>>,
-        dataloader_valid: ValidLoader<Components<B, M>>,
-        mut training_components: TrainingComponents<Components<B, M>>,
-    ) -> LearningResult<M::InnerModule> {
+        mut learner: Learner<Components<B>>,
+        dataloader_train: TrainLoader<Components<B>>,
+        dataloader_valid: ValidLoader<Components<B>>,
+        mut training_components: TrainingComponents<Components<B>>,
+    ) -> LearningResult<AnyMethod<B::InnerBackend>> {
         if self.pacer.restore {
             let checkpointer = self.checkpointer(&training_components.interrupter);
             learner = checkpointer.load_checkpoint(learner, &self.device, self.pacer.first_step);
@@ -244,12 +239,15 @@ impl<B: AutodiffBackend, M: Method<B>> SupervisedLearningStrategy<Components<B, 
 
     fn fit(
         &self,
-        training_components: TrainingComponents<Components<B, M>>,
-        learner: Learner<Components<B, M>>,
-        dataloader_train: TrainLoader<Components<B, M>>,
-        _dataloader_valid: ValidLoader<Components<B, M>>,
+        training_components: TrainingComponents<Components<B>>,
+        learner: Learner<Components<B>>,
+        dataloader_train: TrainLoader<Components<B>>,
+        _dataloader_valid: ValidLoader<Components<B>>,
         _starting_epoch: usize,
-    ) -> (M, SupervisedTrainingEventProcessor<Components<B, M>>) {
+    ) -> (
+        AnyMethod<B>,
+        SupervisedTrainingEventProcessor<Components<B>>,
+    ) {
         let interrupter = training_components.interrupter;
         let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
         let mut run = Running {

@@ -13,10 +13,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 use sslight_models::backend::Backend;
 
-use super::PairTerms;
-
-/// Number of global views, which are the teacher's.
-pub const GLOBAL_VIEWS: usize = 2;
+use super::{PairTerms, cross_view_terms};
 
 /// The temperatures of the two softmaxes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,37 +38,8 @@ pub fn dino_terms<B: Backend>(
     center: Tensor<B, 2>,
     temps: Temps,
 ) -> PairTerms<B> {
-    let [student_rows, classes] = student.dims();
-    let [teacher_rows, _] = teacher.dims();
-    let batch = teacher_rows / GLOBAL_VIEWS;
-    assert!(
-        batch > 0
-            && teacher_rows == GLOBAL_VIEWS * batch
-            && student_rows % batch == 0
-            && student_rows >= teacher_rows,
-        "dino_terms: {student_rows} student rows do not fit {teacher_rows} teacher rows"
-    );
     let targets = softmax((teacher - center) / temps.teacher, 1);
-    let first = targets.clone().narrow(0, 0, batch);
-    let second = targets.narrow(0, batch, batch);
-    let log_probs = log_softmax(student / temps.student, 1);
-
-    // H(i, v) is linear in q_i. So the two global pairs are one product with the targets swapped, and
-    // the pairs of a local view with both targets are one product with their sum.
-    let global_log_probs = log_probs.clone().narrow(0, 0, teacher_rows);
-    let swapped = Tensor::cat(vec![second.clone(), first.clone()], 0);
-    let global = (swapped * global_log_probs).sum() / -(teacher_rows as f64);
-
-    let local_rows = student_rows - teacher_rows;
-    let local = (local_rows > 0).then(|| {
-        let views = local_rows / batch;
-        let log_probs = log_probs
-            .narrow(0, teacher_rows, local_rows)
-            .reshape([views, batch, classes]);
-        let sum = (first + second).unsqueeze::<3>();
-        (log_probs * sum).sum() / -((GLOBAL_VIEWS * local_rows) as f64)
-    });
-    PairTerms { global, local }
+    cross_view_terms(log_softmax(student / temps.student, 1), targets)
 }
 
 /// The centre after a step: an exponential moving average of the mean teacher logit (Eq. 4).

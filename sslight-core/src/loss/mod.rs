@@ -1,6 +1,15 @@
 //! Losses as pure functions of tensors: no state, no schedule, no randomness.
 
+mod cross_entropy;
 pub mod dino;
+pub mod moco;
 mod pairs;
+pub mod queue;
+pub mod sinkhorn;
+pub mod swav;
 
-pub use pairs::{PairTerms, PairWeights};
+#[cfg(test)]
+mod testing;
+
+pub use cross_entropy::cross_entropy;
+pub use pairs::{GLOBAL_VIEWS, PairTerms, PairWeights, cross_view_terms};

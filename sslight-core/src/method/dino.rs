@@ -3,10 +3,9 @@
 //! One step, in the reference's order: teacher on the two global views, student on all views, loss, centre,
 //! gradients, optimizer, teacher. Both networks normalise with batch statistics of their own rows.
 
-use burn::module::{AutodiffModule, Module, RunningState};
-use burn::optim::{GradientsParams, Optimizer};
-use burn::tensor::{Int, Tensor};
-use burn_train::{InferenceStep, TrainOutput, TrainStep};
+use burn::module::{Module, RunningState};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::{Linear, ParamInit};
 use sslight_models::params::{copy_values, ema_update};
@@ -14,9 +13,11 @@ use sslight_models::{
     Backbone, BackboneKind, BatchMode, DinoHead, DinoHeadConfig, UnavailableBackbone,
 };
 
-use super::{Method, StepOutput, ValidationStats, ViewBatch};
-use crate::loss::dino::{GLOBAL_VIEWS, Temps, dino_terms, update_center};
-use crate::loss::{PairTerms, PairWeights};
+use super::probe::{add_probe, probe_loss};
+use super::views::features_of_views;
+use super::{Method, MethodSetup, StepOutput, StochasticDepth, ViewBatch};
+use crate::loss::dino::{Temps, dino_terms, update_center};
+use crate::loss::{GLOBAL_VIEWS, PairWeights};
 use crate::optim::grads;
 use crate::schedule::Clock;
 
@@ -56,9 +57,35 @@ pub struct DinoStep {
     pub center_momentum: f64,
     /// Largest gradient norm of a student parameter; 0 does not clip.
     pub clip_grad: f64,
+    /// Stochastic depth of the student.
+    pub depth: StochasticDepth,
 }
 
 impl DinoConfig {
+    /// The method that a configuration describes.
+    pub fn of(setup: &MethodSetup<'_>) -> Self {
+        let config = setup.config;
+        let dino = &config.dino;
+        Self {
+            backbone: config.backbone.into(),
+            small_input: config.small_input(),
+            out_dim: config.dino_out_dim(setup.images),
+            hidden_dim: dino.hidden_dim,
+            bottleneck_dim: dino.bottleneck_dim,
+            layers: dino.layers,
+            use_bn: dino.use_bn,
+            norm_last_layer: dino.norm_last_layer,
+            probe_classes: setup.probe_classes(),
+            step: DinoStep {
+                weights: setup.weights(dino.global_only),
+                student_temp: dino.student_temp,
+                center_momentum: dino.center_momentum,
+                clip_grad: config.optim.clip_grad,
+                depth: setup.depth(),
+            },
+        }
+    }
+
     /// Student, teacher with the student's values, centre at zero.
     ///
     /// # Errors
@@ -126,12 +153,8 @@ struct Outputs<B: Backend> {
 impl<B: Backend> DinoNetwork<B> {
     /// One pass of the backbone for each size of view, one pass of the head over all rows: the statistics
     /// of the backbone's normalisation are those of one size, the head's those of all views.
-    fn forward(&self, groups: &[Tensor<B, 4>]) -> Outputs<B> {
-        let features = groups
-            .iter()
-            .map(|images| self.backbone.forward(images.clone(), BatchMode::Batch))
-            .collect();
-        let features = Tensor::cat(features, 0);
+    fn forward(&self, groups: &[Tensor<B, 4>], depth: StochasticDepth, step: usize) -> Outputs<B> {
+        let features = features_of_views(&self.backbone, groups, depth, step);
         Outputs {
             logits: self.head.forward(features.clone(), BatchMode::Batch),
             features,
@@ -159,13 +182,19 @@ pub struct Dino<B: Backend> {
     clock: Clock,
 }
 
-impl<B: AutodiffBackend> Dino<B> {
-    fn losses(&self, batch: &ViewBatch<B>) -> (PairTerms<B>, Option<Tensor<B, 1>>) {
+impl<B: AutodiffBackend> Method<B> for Dino<B> {
+    fn learn(&self, batch: &ViewBatch<B>) -> (StepOutput<B>, GradientsParams) {
         let values = self.clock.now();
-        let rows = GLOBAL_VIEWS * batch.batch;
-        let globals = batch.groups[0].clone().narrow(0, 0, rows);
-        let teacher = self.teacher.forward(&[globals]).logits.detach();
-        let student = self.student.forward(&batch.groups);
+        let globals = batch.groups[0]
+            .clone()
+            .narrow(0, 0, GLOBAL_VIEWS * batch.batch);
+        let teacher = self
+            .teacher
+            .forward(&[globals], StochasticDepth::OFF, values.step);
+        let teacher = teacher.logits.detach();
+        let student = self
+            .student
+            .forward(&batch.groups, self.step.depth, values.step);
 
         let temps = Temps {
             student: self.step.student_temp,
@@ -178,37 +207,9 @@ impl<B: AutodiffBackend> Dino<B> {
         // See BatchNorm: folds the update in at once.
         self.center.value_sync();
 
-        let probe = self.probe_loss(student.features, batch);
-        (terms, probe)
-    }
-
-    fn probe_loss(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Option<Tensor<B, 1>> {
-        let classifier = self.classifier.as_ref()?;
-        let labels = batch.labels.clone()?;
-        let logits = classifier.forward(features.narrow(0, 0, batch.batch).detach());
-        Some(cross_entropy(logits, labels))
-    }
-}
-
-/// The mean cross entropy: logits `[b, classes]`, labels `[b]`.
-fn cross_entropy<B: Backend>(logits: Tensor<B, 2>, labels: Tensor<B, 1, Int>) -> Tensor<B, 1> {
-    let [rows, _] = logits.dims();
-    let log_probs = burn::tensor::activation::log_softmax(logits, 1);
-    log_probs.gather(1, labels.reshape([rows, 1])).mean().neg()
-}
-
-impl<B: AutodiffBackend> TrainStep for Dino<B> {
-    type Input = ViewBatch<B>;
-    type Output = StepOutput<B>;
-
-    fn step(&self, batch: ViewBatch<B>) -> TrainOutput<StepOutput<B>> {
-        let values = self.clock.now();
-        let (terms, probe) = self.losses(&batch);
-        let ssl_loss = self.step.weights.combine(&terms);
-        let loss = match &probe {
-            Some(probe) => ssl_loss + probe.clone(),
-            None => ssl_loss,
-        };
+        let first_view = student.features.narrow(0, 0, batch.batch);
+        let probe = probe_loss(self.classifier.as_ref(), first_view, batch.labels.as_ref());
+        let loss = add_probe(self.step.weights.combine(&terms), probe.as_ref());
         let mut grads = GradientsParams::from_grads(loss.backward(), self);
         if self.step.clip_grad > 0.0 {
             grads::clip_each::<B, _>(&self.student, &mut grads, self.step.clip_grad);
@@ -216,42 +217,25 @@ impl<B: AutodiffBackend> TrainStep for Dino<B> {
         if values.freeze_last_layer {
             grads::drop_all::<B, _>(&self.student.head.last_layer, &mut grads);
         }
-        TrainOutput {
-            grads,
-            item: StepOutput {
-                loss: loss.detach(),
-                loss_global: Some(terms.global.detach()),
-                loss_local: terms.local.map(Tensor::detach),
-                loss_probe: probe.map(Tensor::detach),
-                values,
-            },
-        }
+        let output = StepOutput {
+            ema_momentum: Some(values.ema_momentum),
+            teacher_temp: Some(values.teacher_temp),
+            ..StepOutput::new(loss, values)
+        };
+        (output.with_terms(terms).with_probe(probe), grads)
     }
 
-    fn optimize<O2, O>(self, optim: &mut O, lr: f64, grads: GradientsParams) -> Self
-    where
-        O2: burn::tensor::backend::AutodiffBackend,
-        O: Optimizer<Self, O2>,
-        Self: AutodiffModule<O2>,
-    {
-        let mut updated = optim.step(lr, self, grads);
-        let momentum = updated.clock.now().ema_momentum;
-        updated.teacher = ema_update(updated.teacher, &updated.student, momentum);
-        updated
+    fn after_update(mut self) -> Self {
+        let momentum = self.clock.now().ema_momentum;
+        self.teacher = ema_update(self.teacher, &self.student, momentum);
+        self
     }
-}
 
-impl<B: AutodiffBackend> Method<B> for Dino<B> {
     fn backbone(&self) -> &Backbone<B> {
         &self.student.backbone
     }
-}
 
-impl<B: Backend> InferenceStep for Dino<B> {
-    type Input = ValidationStats;
-    type Output = ValidationStats;
-
-    fn step(&self, measured: ValidationStats) -> ValidationStats {
-        measured
+    fn classifier(&self) -> Option<&Linear<B>> {
+        self.classifier.as_ref()
     }
 }

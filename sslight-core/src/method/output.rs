@@ -4,6 +4,7 @@ use burn::tensor::Tensor;
 use burn_train::ItemLazy;
 use sslight_models::backend::Backend;
 
+use crate::loss::PairTerms;
 use crate::schedule::StepValues;
 
 /// The losses of one step, still on the device.
@@ -17,8 +18,44 @@ pub struct StepOutput<B: Backend> {
     pub loss_local: Option<Tensor<B, 1>>,
     /// The online probe's cross entropy, `[1]`, which is part of `loss`.
     pub loss_probe: Option<Tensor<B, 1>>,
+    /// Momentum of the teacher or key encoder, where the method has one.
+    pub ema_momentum: Option<f64>,
+    /// Temperature of the teacher's softmax, where the method has one.
+    pub teacher_temp: Option<f64>,
     /// The schedules' values.
     pub values: StepValues,
+}
+
+impl<B: Backend> StepOutput<B> {
+    /// Detached losses; momentum and temperature absent.
+    pub fn new(loss: Tensor<B, 1>, values: StepValues) -> Self {
+        Self {
+            loss: loss.detach(),
+            loss_global: None,
+            loss_local: None,
+            loss_probe: None,
+            ema_momentum: None,
+            teacher_temp: None,
+            values,
+        }
+    }
+
+    /// The same with the terms of pairs of views.
+    pub fn with_terms(self, terms: PairTerms<B>) -> Self {
+        Self {
+            loss_global: Some(terms.global.detach()),
+            loss_local: terms.local.map(Tensor::detach),
+            ..self
+        }
+    }
+
+    /// The same with the probe's loss.
+    pub fn with_probe(self, probe: Option<Tensor<B, 1>>) -> Self {
+        Self {
+            loss_probe: probe.map(Tensor::detach),
+            ..self
+        }
+    }
 }
 
 /// The same on the host.
@@ -32,6 +69,10 @@ pub struct StepStats {
     pub loss_local: Option<f64>,
     /// The online probe's cross entropy, which is part of `loss`.
     pub loss_probe: Option<f64>,
+    /// Momentum of the teacher or key encoder, where the method has one.
+    pub ema_momentum: Option<f64>,
+    /// Temperature of the teacher's softmax, where the method has one.
+    pub teacher_temp: Option<f64>,
     /// The schedules' values.
     pub values: StepValues,
 }
@@ -49,6 +90,8 @@ impl<B: Backend> ItemLazy for StepOutput<B> {
             loss_global: self.loss_global.map(scalar),
             loss_local: self.loss_local.map(scalar),
             loss_probe: self.loss_probe.map(scalar),
+            ema_momentum: self.ema_momentum,
+            teacher_temp: self.teacher_temp,
             values: self.values,
         }
     }
@@ -66,6 +109,8 @@ pub struct ValidationStats {
     pub knn_top5: Option<f64>,
     /// Mean standard deviation of the dimensions of normalised features.
     pub feature_std: Option<f64>,
+    /// Accuracy of the classifier that is trained along, in percent.
+    pub probe_top1: Option<f64>,
 }
 
 impl ItemLazy for ValidationStats {

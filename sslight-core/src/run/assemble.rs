@@ -8,10 +8,7 @@ use sslight_models::nn::ParamInit;
 use sslight_models::{Backbone, BackboneKind, params, weights};
 
 use super::RunError;
-use crate::config::{OptimizerKind, RunConfig, ScheduleKind};
-use crate::loss::PairWeights;
-use crate::method::Method;
-use crate::method::dino::{DinoConfig, DinoStep};
+use crate::config::{Method, OptimizerKind, RunConfig, ScheduleKind};
 use crate::optim::{GroupRules, PretrainingRules, Rule};
 use crate::schedule::{LearningRate, Schedule, WarmupCosine, WarmupMultistep};
 
@@ -49,15 +46,21 @@ pub fn schedule(config: &RunConfig, images: usize) -> Schedule {
         steps_per_epoch,
         lr,
         weight_decay: WarmupCosine::cosine(optim.weight_decay, optim.weight_decay_end, total_steps),
-        ema_momentum: WarmupCosine::cosine(
-            config.dino.ema_momentum,
-            config.dino.ema_momentum_end,
-            total_steps,
-        ),
+        ema_momentum: match config.method {
+            Method::Moco => {
+                let constant = config.moco.ema_momentum;
+                WarmupCosine::cosine(constant, constant, total_steps)
+            }
+            _ => WarmupCosine::cosine(
+                config.dino.ema_momentum,
+                config.dino.ema_momentum_end,
+                total_steps,
+            ),
+        },
         warmup_teacher_temp: config.dino.warmup_teacher_temp,
         teacher_temp: config.dino.teacher_temp,
         warmup_teacher_temp_epochs: config.teacher_temp_warmup_epochs(),
-        freeze_last_layer_epochs: config.dino.freeze_last_layer_epochs,
+        freeze_last_layer_epochs: config.freeze_last_layer_epochs(),
     }
 }
 
@@ -89,31 +92,6 @@ pub fn groups(config: &RunConfig) -> GroupRules {
     })
 }
 
-pub fn dino(config: &RunConfig) -> DinoConfig {
-    let dino = &config.dino;
-    DinoConfig {
-        backbone: config.backbone.into(),
-        small_input: config.small_input(),
-        out_dim: dino.out_dim,
-        hidden_dim: dino.hidden_dim,
-        bottleneck_dim: dino.bottleneck_dim,
-        layers: dino.layers,
-        use_bn: dino.use_bn,
-        norm_last_layer: dino.norm_last_layer,
-        probe_classes: None,
-        step: DinoStep {
-            weights: PairWeights {
-                alpha: config.alpha(),
-                beta: config.beta(),
-                global_only: dino.global_only,
-            },
-            student_temp: dino.student_temp,
-            center_momentum: dino.center_momentum,
-            clip_grad: config.optim.clip_grad,
-        },
-    }
-}
-
 /// The backbone of a configuration with these weights, all of them.
 pub fn backbone_from<B: Backend>(
     config: &RunConfig,
@@ -128,7 +106,7 @@ pub fn backbone_from<B: Backend>(
     Ok(weights::load_named(backbone, &map)?)
 }
 
-pub fn trainable_parameters<B: AutodiffBackend, M: Method<B> + Module<B>>(method: &M) -> usize {
+pub fn trainable_parameters<B: AutodiffBackend, M: Module<B>>(method: &M) -> usize {
     params::parameters::<B, M>(method)
         .iter()
         .filter(|info| info.trainable)

@@ -36,14 +36,6 @@ pub enum RunError {
     /// A score cannot be computed.
     #[error(transparent)]
     Knn(#[from] KnnError),
-    /// Something of the paper that this version lacks.
-    #[error("{what} is not in this version yet; available: {available}")]
-    Unavailable {
-        /// What was asked for.
-        what: String,
-        /// What there is.
-        available: String,
-    },
     /// The run folder holds something else.
     #[error("{}: holds files, but no run of this program; choose another folder with out=PATH", path.display())]
     NotARun {
@@ -60,6 +52,14 @@ pub enum RunError {
     #[error("{}: holds a run of another configuration, which cannot be continued as this one: {}; choose another folder with out=PATH, or give the same values", path.display(), list(differences))]
     Differs {
         /// The folder.
+        path: PathBuf,
+        /// The keys that differ.
+        differences: Vec<Difference>,
+    },
+    /// `resume=PATH` names a checkpoint of another method or network.
+    #[error("resume={}: holds a checkpoint that this configuration cannot continue: {}; give the values that it has there", path.display(), list(differences))]
+    OtherCheckpoint {
+        /// The path as given.
         path: PathBuf,
         /// The keys that differ.
         differences: Vec<Difference>,
@@ -96,13 +96,15 @@ pub enum RunError {
     },
     /// The features have collapsed, and `health.on_collapse=stop` was given.
     #[error(
-        "epoch {epoch}: the features have collapsed (their standard deviation is {relative:.4} of an even spread); lower optim.base_lr or dino.teacher_temp, or raise dino.ema_momentum"
+        "epoch {epoch}: the features have collapsed (their standard deviation is {relative:.4} of an even spread); {advice}"
     )]
     Collapsed {
         /// The epoch.
         epoch: usize,
         /// Standard deviation in units of `1 / sqrt(dim)`.
         relative: f64,
+        /// What may help the method.
+        advice: &'static str,
     },
     /// burn's learner ended without telling how.
     #[error("the learner ended without a result; please report this with train.log")]
@@ -121,10 +123,10 @@ impl RunError {
             self,
             Self::Config(_)
                 | Self::Backbone(_)
-                | Self::Unavailable { .. }
                 | Self::NotARun { .. }
                 | Self::HoldsARun { .. }
                 | Self::Differs { .. }
+                | Self::OtherCheckpoint { .. }
         )
     }
 }

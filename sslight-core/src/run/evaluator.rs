@@ -6,12 +6,15 @@ use sslight_data::loader::{EvalConfig, eval_subset};
 use sslight_data::{BatchStream, DataError, ImageSource};
 use sslight_models::Backbone;
 use sslight_models::backend::Backend;
+use sslight_models::nn::Linear;
 
 use super::RunError;
 use super::assemble;
 use crate::config::{KnnProtocol, RunConfig};
 use crate::eval::knn::{self, KnnConfig};
-use crate::eval::{FeatureSet, FeatureSpread, backbone_features, pixel_features};
+use crate::eval::{
+    FeatureSet, FeatureSpread, backbone_features, classifier_accuracy, pixel_features,
+};
 
 /// Images of a batch in evaluation.
 const EVAL_BATCH: usize = 64;
@@ -27,6 +30,8 @@ pub struct KnnReport {
     pub top5: Option<f64>,
     /// How much the features differ.
     pub spread: Option<FeatureSpread>,
+    /// Accuracy in percent of the classifier that is trained along, if there is one.
+    pub probe_top1: Option<f64>,
 }
 
 /// The images of an evaluation and its protocol.
@@ -105,16 +110,17 @@ impl Evaluator {
         })
     }
 
-    /// Scores the features of a backbone.
+    /// Scores the features of a backbone, and a classifier on them.
     ///
     /// # Errors
     /// If images cannot be read, or there are too few of them.
     pub fn backbone<B: Backend>(
         &self,
         backbone: &Backbone<B>,
+        classifier: Option<&Linear<B>>,
         device: &B::Device,
     ) -> Result<KnnReport, RunError> {
-        self.score::<B>(device, |images| {
+        self.score::<B>(classifier, device, |images| {
             let batches = self.batches(images, self.config.clone())?;
             backbone_features(backbone, batches, device)
         })
@@ -130,7 +136,7 @@ impl Evaluator {
             std: [1.0; 3],
             ..self.config.clone()
         };
-        self.score::<B>(device, |images| {
+        self.score::<B>(None, device, |images| {
             pixel_features(self.batches(images, config.clone())?)
         })
     }
@@ -141,6 +147,7 @@ impl Evaluator {
 
     fn score<B: Backend>(
         &self,
+        classifier: Option<&Linear<B>>,
         device: &B::Device,
         features: impl Fn(&Images) -> Result<FeatureSet, DataError>,
     ) -> Result<KnnReport, RunError> {
@@ -151,8 +158,11 @@ impl Evaluator {
                 top1: None,
                 top5: None,
                 spread,
+                probe_top1: None,
             });
         }
+        let probe_top1 =
+            classifier.and_then(|classifier| classifier_accuracy(&queries, classifier, device));
         let score = match &self.bank {
             Some(bank) => knn::with_bank::<B>(&features(bank)?, &queries, self.knn, device)?,
             None => knn::leave_one_out::<B>(&queries, self.knn, device)?,
@@ -161,6 +171,7 @@ impl Evaluator {
             top1: Some(score.top1),
             top5: Some(score.top5),
             spread,
+            probe_top1,
         })
     }
 }
@@ -177,5 +188,8 @@ pub fn evaluate_weights<B: Backend>(
     let data = super::open_data(config)?;
     let evaluator = Evaluator::new(config, &data.train, data.validation.as_ref());
     let backbone = assemble::backbone_from::<B>(config, weights, device)?;
-    Ok((evaluator.backbone(&backbone, device)?, evaluator.protocol()))
+    Ok((
+        evaluator.backbone(&backbone, None, device)?,
+        evaluator.protocol(),
+    ))
 }

@@ -70,7 +70,7 @@ impl RunFolder {
         };
         let store = store_of(&folder);
         if let Resume::Path(given) = &config.resume {
-            adopt(given, &store)?;
+            adopt(given, &store, config)?;
         }
         let resumed = resume(&store)?;
         let step = resumed.as_ref().map_or(0, |resumed| resumed.state.step);
@@ -225,6 +225,24 @@ fn refuse_another_configuration(path: &Path, config: &RunConfig) -> Result<(), R
     })
 }
 
+/// A checkpoint whose tensors are those of another method or network cannot be read.
+fn refuse_another_shape(given: &Path, folder: &Path, config: &RunConfig) -> Result<(), RunError> {
+    let file = folder.join(CONFIG_FILE);
+    let ResolvedConfig { config: there, .. } = resolve(&[file.to_string_lossy()])?;
+    let differences: Vec<_> = config
+        .diff(&there)?
+        .into_iter()
+        .filter(|difference| difference.is_shaping(config.method))
+        .collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(RunError::OtherCheckpoint {
+        path: given.to_path_buf(),
+        differences,
+    })
+}
+
 fn lock(path: &Path) -> Result<File, RunError> {
     let file_path = path.join(LOCK_FILE);
     let file = File::create(&file_path).on(&file_path, "create")?;
@@ -251,7 +269,7 @@ fn append_line(file: &mut File, line: &str) -> std::io::Result<()> {
 }
 
 /// Copies the checkpoint that `resume=PATH` names into the store, unless it is there already.
-fn adopt(given: &Path, store: &CheckpointStore) -> Result<(), RunError> {
+fn adopt(given: &Path, store: &CheckpointStore, config: &RunConfig) -> Result<(), RunError> {
     let missing = || RunError::NoCheckpoint {
         path: given.to_path_buf(),
     };
@@ -275,6 +293,7 @@ fn adopt(given: &Path, store: &CheckpointStore) -> Result<(), RunError> {
         // Continuing a run that stands further on its own; the given path was for its beginning.
         return Ok(());
     }
+    refuse_another_shape(given, &found.folder, config)?;
     let copy = target.with_extension("copy");
     fs::create_dir_all(&copy).on(&copy, "create")?;
     for entry in fs::read_dir(&found.folder).on(&found.folder, "list")? {

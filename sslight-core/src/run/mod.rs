@@ -19,12 +19,12 @@ pub use folder::RunFolder;
 pub use state::RunState;
 
 use crate::checkpoint::CheckpointStore;
-use crate::config::{Method as MethodChoice, ResolvedConfig, RunConfig};
+use crate::config::{DataFacts, ResolvedConfig, RunConfig};
 use crate::learner::{
     ClockScheduler, Components, Feed, NoBatches, NoMetricFiles, Pacer, SilentRenderer,
     StepStrategy, register,
 };
-use crate::method::{Method, MethodInner};
+use crate::method::{AnyMethod, MethodSetup};
 use crate::observe::{Level, Notice, Observer, RunEvent, StartInfo, StopHandle, Summary};
 use crate::optim::GroupedOptimizer;
 use crate::schedule::Clock;
@@ -53,20 +53,19 @@ pub fn pretrain<B: AutodiffBackend>(
 ) -> Result<Summary, RunError> {
     let config = &resolved.config;
     let data = open_data(config)?;
-    let schedule = assemble::schedule(config, data.train.len());
-    let clock = Clock::new(schedule);
-    match config.method {
-        MethodChoice::Dino => {
-            let method = assemble::dino(config)
-                .init::<B>(config.seed, clock.clone(), device)
-                .map_err(RunError::Backbone)?;
-            run::<B, _>(resolved, device, options, data, clock, method)
-        }
-        method => Err(RunError::Unavailable {
-            what: format!("method {method}"),
-            available: "dino".to_string(),
-        }),
-    }
+    let facts = DataFacts {
+        images: data.train.len(),
+        classes: data.train.class_names().len(),
+    };
+    let warnings = resolved.fit(facts)?;
+    let clock = Clock::new(assemble::schedule(config, facts.images));
+    let setup = MethodSetup {
+        config,
+        images: facts.images,
+        classes: facts.classes,
+    };
+    let method = AnyMethod::<B>::init(&setup, clock.clone(), device).map_err(RunError::Backbone)?;
+    run(resolved, device, options, data, clock, method, warnings)
 }
 
 /// The sources of a run.
@@ -94,17 +93,15 @@ fn open_data(config: &RunConfig) -> Result<Data, RunError> {
     })
 }
 
-fn run<B: AutodiffBackend, M: Method<B>>(
+fn run<B: AutodiffBackend>(
     resolved: &ResolvedConfig,
     device: &B::Device,
     mut options: RunOptions,
     data: Data,
     clock: Clock,
-    method: M,
-) -> Result<Summary, RunError>
-where
-    M::InnerModule: MethodInner<B::InnerBackend>,
-{
+    method: AnyMethod<B>,
+    warnings: Vec<String>,
+) -> Result<Summary, RunError> {
     let config = &resolved.config;
     let images = data.train.len();
     let store_of = |folder: &RunFolder| {
@@ -119,7 +116,7 @@ where
         backend: options.backend_name.clone(),
         data: data.train.describe(),
         images,
-        parameters: assemble::trainable_parameters::<B, M>(&method),
+        parameters: assemble::trainable_parameters::<B, _>(&method),
         out: folder.path().to_path_buf(),
         first_step,
         steps_per_epoch: config.steps_per_epoch(images),
@@ -132,7 +129,8 @@ where
         options.observer.on_event(&event);
         Ok(())
     };
-    for warning in resumed.iter().flat_map(|resumed| &resumed.warnings) {
+    let of_resume = resumed.iter().flat_map(|resumed| &resumed.warnings);
+    for warning in of_resume.chain(&warnings) {
         tell(RunEvent::Notice(Notice {
             level: Level::Warning,
             text: warning.clone(),
@@ -151,7 +149,7 @@ where
                 }))?;
             }
             RunState {
-                floors: Floors::measure::<B, M>(&evaluator, &method, device)?,
+                floors: Floors::measure::<B>(&evaluator, &method, device)?,
                 ..RunState::default()
             }
         }
@@ -182,7 +180,7 @@ where
         pending: Vec::new(),
         error: None,
     };
-    let strategy = StepStrategy::<B, M>::new(
+    let strategy = StepStrategy::<B>::new(
         pacer,
         feed.clone(),
         store,
@@ -194,7 +192,7 @@ where
         assemble::groups(config),
         clock.clone(),
     );
-    let training = SupervisedTraining::<Components<B, M>>::new(
+    let training = SupervisedTraining::<Components<B>>::new(
         config.out_dir(),
         Arc::new(feed),
         Arc::new(NoBatches),

@@ -17,9 +17,9 @@ use super::evaluator::{Evaluator, KnnReport};
 use super::folder::RunFolder;
 use super::state::{RunState, STATE_FILE};
 use crate::checkpoint::CheckpointStore;
-use crate::config::{OnCollapse, RunConfig};
+use crate::config::{Method as MethodChoice, OnCollapse, RunConfig};
 use crate::learner::{Feed, RunHooks, StepReady, Stop};
-use crate::method::{Method, StepOutput, StepStats, ValidationStats};
+use crate::method::{AnyMethod, Method, StepOutput, StepStats, ValidationStats};
 use crate::observe::{
     End, EpochReport, HealthEvent, Level, Notice, Observer, RunEvent, StepReport, StopHandle,
     Summary,
@@ -31,6 +31,21 @@ pub const BACKBONE_FILE: &str = "backbone.safetensors";
 /// Features whose standard deviation is below this share of an even spread have collapsed. Features after a
 /// ReLU are all positive and have about half of an even spread when healthy; collapsed ones a hundredth.
 const COLLAPSE_SPREAD: f64 = 0.05;
+
+/// What may help a method whose features collapse.
+fn against_collapse(method: MethodChoice) -> &'static str {
+    match method {
+        MethodChoice::Dino => {
+            "lower optim.base_lr or dino.teacher_temp, or raise dino.ema_momentum; dino.center_momentum below 1 is \
+             needed"
+        }
+        MethodChoice::Swav => "lower optim.base_lr or swav.epsilon, or raise swav.queue_length",
+        MethodChoice::Moco => {
+            "lower optim.base_lr, or raise moco.queue_length or moco.ema_momentum"
+        }
+        MethodChoice::Supervised => "lower optim.base_lr",
+    }
+}
 
 /// The kNN scores that training has to beat, in percent; absent without labels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -47,9 +62,9 @@ impl Floors {
     ///
     /// # Errors
     /// If images cannot be read.
-    pub fn measure<B: AutodiffBackend, M: Method<B>>(
+    pub fn measure<B: AutodiffBackend>(
         evaluator: &Evaluator,
-        method: &M,
+        method: &AnyMethod<B>,
         device: &B::Device,
     ) -> Result<Self, RunError> {
         if evaluator.protocol().is_none() {
@@ -57,7 +72,9 @@ impl Floors {
         }
         Ok(Self {
             pixels: evaluator.pixels::<B::InnerBackend>(device)?.top1,
-            before: evaluator.backbone(&method.backbone().valid(), device)?.top1,
+            before: evaluator
+                .backbone(&method.backbone().valid(), None, device)?
+                .top1,
         })
     }
 }
@@ -189,17 +206,17 @@ impl<B: AutodiffBackend> Session<B> {
             loss_local: stats.loss_local,
             lr: values.lr,
             weight_decay: values.weight_decay,
-            ema_momentum: Some(values.ema_momentum),
-            teacher_temp: Some(values.teacher_temp),
+            ema_momentum: stats.ema_momentum,
+            teacher_temp: stats.teacher_temp,
             images_per_s,
             data_wait,
             total_steps: self.progress.total_steps,
         }))
     }
 
-    fn epoch<M: Method<B>>(
+    fn epoch(
         &mut self,
-        model: &M,
+        model: &AnyMethod<B>,
         epoch: usize,
         steps_done: usize,
     ) -> Result<ValidationStats, RunError> {
@@ -223,6 +240,7 @@ impl<B: AutodiffBackend> Session<B> {
             knn_top1: report.as_ref().and_then(|report| report.top1),
             knn_top5: report.as_ref().and_then(|report| report.top5),
             feature_std: spread.map(|spread| spread.std),
+            probe_top1: report.as_ref().and_then(|report| report.probe_top1),
             seconds: self.progress.epoch_started.elapsed().as_secs_f64(),
             ..EpochReport::default()
         }))?;
@@ -235,13 +253,17 @@ impl<B: AutodiffBackend> Session<B> {
             knn_top1: report.as_ref().and_then(|report| report.top1),
             knn_top5: report.as_ref().and_then(|report| report.top5),
             feature_std: spread.map(|spread| spread.std),
+            probe_top1: report.as_ref().and_then(|report| report.probe_top1),
         })
     }
 
-    fn evaluate<M: Method<B>>(&mut self, model: &M) -> Result<KnnReport, RunError> {
-        let report = self
-            .evaluator
-            .backbone(&model.backbone().valid(), &self.device)?;
+    fn evaluate(&mut self, model: &AnyMethod<B>) -> Result<KnnReport, RunError> {
+        let classifier = model.classifier().map(AutodiffModule::valid);
+        let report = self.evaluator.backbone(
+            &model.backbone().valid(),
+            classifier.as_ref(),
+            &self.device,
+        )?;
         self.state.knn = report.top1.zip(report.top5);
         Ok(report)
     }
@@ -256,6 +278,7 @@ impl<B: AutodiffBackend> Session<B> {
         if relative >= COLLAPSE_SPREAD {
             return Ok(());
         }
+        let advice = against_collapse(self.config.method);
         let mut details = Map::new();
         details.insert("feature_std".into(), std.into());
         details.insert("relative".into(), relative.into());
@@ -265,18 +288,22 @@ impl<B: AutodiffBackend> Session<B> {
             details,
         }))?;
         match self.config.health.on_collapse {
-            OnCollapse::Stop => Err(RunError::Collapsed { epoch, relative }),
+            OnCollapse::Stop => Err(RunError::Collapsed {
+                epoch,
+                relative,
+                advice,
+            }),
             OnCollapse::Warn => self.notice(
                 Level::Warning,
                 format!(
                     "the features are nearly the same for all images (standard deviation {relative:.3} of an even \
-                     spread); a lower optim.base_lr or dino.teacher_temp may help"
+                     spread); {advice}"
                 ),
             ),
         }
     }
 
-    fn begin<M: Method<B>>(&mut self, model: &M, steps_done: usize) -> Result<(), RunError> {
+    fn begin(&mut self, model: &AnyMethod<B>, steps_done: usize) -> Result<(), RunError> {
         self.settle()?;
         self.state.step = steps_done;
         let backbone = self.backbone_file(model)?;
@@ -296,7 +323,7 @@ impl<B: AutodiffBackend> Session<B> {
         Ok(self.folder.replace_file(BACKBONE_FILE, &backbone)?)
     }
 
-    fn backbone_file<M: Method<B>>(&self, model: &M) -> Result<Vec<u8>, RunError> {
+    fn backbone_file(&self, model: &AnyMethod<B>) -> Result<Vec<u8>, RunError> {
         let config = &self.config;
         let list = |values: [f64; 3]| values.map(|v| v.to_string()).join(",");
         let metadata = BTreeMap::from([
@@ -314,9 +341,9 @@ impl<B: AutodiffBackend> Session<B> {
         Ok(weights::to_safetensors(&tensors, metadata)?)
     }
 
-    fn conclude<M: Method<B>>(
+    fn conclude(
         &mut self,
-        model: &M,
+        model: &AnyMethod<B>,
         steps_done: usize,
         stop: Option<Stop>,
     ) -> Result<Summary, RunError> {
@@ -368,7 +395,7 @@ impl<B: AutodiffBackend> Session<B> {
     }
 }
 
-impl<B: AutodiffBackend, M: Method<B>> RunHooks<B, M> for Session<B> {
+impl<B: AutodiffBackend> RunHooks<B> for Session<B> {
     fn after_step(&mut self, ready: StepReady<B>) -> Result<(), Stop> {
         let result = self.step(ready);
         self.keep(result)?;
@@ -380,7 +407,7 @@ impl<B: AutodiffBackend, M: Method<B>> RunHooks<B, M> for Session<B> {
 
     fn after_epoch(
         &mut self,
-        model: &M,
+        model: &AnyMethod<B>,
         epoch: usize,
         steps_done: usize,
     ) -> Result<ValidationStats, Stop> {
@@ -392,12 +419,12 @@ impl<B: AutodiffBackend, M: Method<B>> RunHooks<B, M> for Session<B> {
         (epoch + 1).is_multiple_of(self.config.checkpoint.every.max(1))
     }
 
-    fn begin_checkpoint(&mut self, model: &M, steps_done: usize) -> Result<(), Stop> {
+    fn begin_checkpoint(&mut self, model: &AnyMethod<B>, steps_done: usize) -> Result<(), Stop> {
         let result = self.begin(model, steps_done);
         self.keep(result)
     }
 
-    fn finish(&mut self, model: &M, steps_done: usize, stop: Option<Stop>) {
+    fn finish(&mut self, model: &AnyMethod<B>, steps_done: usize, stop: Option<Stop>) {
         let result = self.conclude(model, steps_done, stop);
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
     }

@@ -8,7 +8,7 @@ use sslight_models::backend::AutodiffBackend;
 use super::{CaseContext, put};
 use crate::compare::Outputs;
 use crate::error::CaseError;
-use crate::tensors::{HostTensor, Values};
+use crate::tensors::HostTensor;
 
 #[derive(Deserialize)]
 struct Params {
@@ -55,13 +55,7 @@ pub(crate) fn run<B: AutodiffBackend>(
 /// The inputs `<prefix>features` and `<prefix>labels`.
 fn feature_set(context: &CaseContext<'_>, prefix: &str) -> Result<FeatureSet, CaseError> {
     let features = context.input(&format!("{prefix}features"))?;
-    let Values::I64(labels) = context.input(&format!("{prefix}labels"))?.values else {
-        return Err(CaseError::failed(format!("{prefix}labels are not I64")));
-    };
-    let labels = labels
-        .into_iter()
-        .map(|label| usize::try_from(label).map_err(CaseError::failed))
-        .collect::<Result<_, _>>()?;
+    let labels = context.labels(&format!("{prefix}labels"))?;
     let &[_, dim] = features.shape.as_slice() else {
         return Err(CaseError::failed(format!(
             "{prefix}features are not a matrix"

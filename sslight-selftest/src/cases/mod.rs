@@ -11,11 +11,15 @@ mod head_moco;
 mod head_swav;
 mod knn;
 mod loss_dino;
+mod loss_moco;
+mod loss_sinkhorn;
+mod loss_swav;
 mod modules;
 mod optim;
 mod posembed;
 mod schedule;
-mod train_dino;
+mod topk;
+mod train;
 mod transform;
 mod vit;
 
@@ -31,7 +35,7 @@ use crate::compare::{Outputs, Produced};
 use crate::error::CaseError;
 use crate::formula::{self, Role};
 use crate::manifest::{Case, Input};
-use crate::tensors::{HostTensor, TensorFile};
+use crate::tensors::{HostTensor, TensorFile, Values};
 
 /// Carries out a case on a device.
 pub(crate) type Runner<B> = fn(
@@ -48,8 +52,11 @@ pub(crate) fn runner<B: AutodiffBackend>(kind: &str) -> Option<Runner<B>> {
         "checkpoint.keys" => Some(checkpoint_keys::run::<B>),
         "posembed" => Some(posembed::run::<B>),
         "loss.dino" => Some(loss_dino::run::<B>),
+        "loss.sinkhorn" => Some(loss_sinkhorn::run::<B>),
+        "loss.swav" => Some(loss_swav::run::<B>),
+        "loss.moco" => Some(loss_moco::run::<B>),
         "eval.knn" => Some(knn::run::<B>),
-        "train.dino" => Some(train_dino::run::<B>),
+        "eval.topk" => Some(|context, _| topk::run(context)),
         "head.dino" => Some(head_dino::run::<B>),
         "head.moco" => Some(head_moco::run::<B>),
         "head.swav" => Some(head_swav::run::<B>),
@@ -57,7 +64,7 @@ pub(crate) fn runner<B: AutodiffBackend>(kind: &str) -> Option<Runner<B>> {
         kind if crop_params::KINDS.contains(&kind) => Some(|context, _| crop_params::run(context)),
         kind if optim::KINDS.contains(&kind) => Some(optim::run::<B>),
         kind if schedule::KINDS.contains(&kind) => Some(|context, _| schedule::run(context)),
-        _ => None,
+        kind => train::runner::<B>(kind),
     }
 }
 
@@ -122,6 +129,17 @@ impl<'a> CaseContext<'a> {
     /// A tensor stored in the case's file that is no listed input.
     pub(crate) fn stored(&self, name: &str) -> Result<&HostTensor, CaseError> {
         self.stored.get(name)
+    }
+
+    /// Input `name` as classes.
+    pub(crate) fn labels(&self, name: &str) -> Result<Vec<usize>, CaseError> {
+        let Values::I64(labels) = self.input(name)?.values else {
+            return Err(CaseError::failed(format!("{name} are not I64")));
+        };
+        labels
+            .into_iter()
+            .map(|label| usize::try_from(label).map_err(CaseError::failed))
+            .collect()
     }
 
     /// Input `name` on a device.

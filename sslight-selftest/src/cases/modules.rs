@@ -88,7 +88,7 @@ pub(crate) fn tensors_by_name<B: Backend, M: Module<B>>(
 }
 
 /// Outputs `running_mean_sums` and `running_var_sums`, one sum over the channels for each batch
-/// normalisation of the index; `statistic` finds the tensor of a reference name.
+/// normalisation of the index, where the case has them; `statistic` finds the tensor of a reference name.
 pub(crate) fn put_running_sums(
     context: &CaseContext<'_>,
     outputs: &mut Outputs,
@@ -96,8 +96,10 @@ pub(crate) fn put_running_sums(
 ) -> Result<(), CaseError> {
     for buffer in ["running_mean", "running_var"] {
         let output = format!("{buffer}_sums");
-        let sums = context
-            .index(&output)?
+        let Some(layers) = context.case.index(&output) else {
+            continue;
+        };
+        let sums = layers
             .iter()
             .map(|layer| {
                 let tensor = statistic(&format!("{layer}.{buffer}"))?;

@@ -1,4 +1,5 @@
-//! `schedule.*`: learning rate, weight decay, EMA momentum and teacher temperature over a run.
+//! `schedule.*`: learning rate, weight decay, EMA momentum and teacher temperature over a run; `eval.linear_lr`:
+//! the learning rate of a classifier, which is set once an epoch.
 
 use serde::Deserialize;
 use sslight_core::schedule::{WarmupCosine, WarmupMultistep, teacher_temp};
@@ -9,11 +10,12 @@ use crate::error::CaseError;
 use crate::tensors::HostTensor;
 
 /// The kinds that [`run`] carries out.
-pub(crate) const KINDS: [&str; 4] = [
+pub(crate) const KINDS: [&str; 5] = [
     "schedule.cosine",
     "schedule.multistep",
     "schedule.teacher_temp",
     "schedule.paper",
+    "eval.linear_lr",
 ];
 
 pub(crate) fn run(context: &CaseContext<'_>) -> Result<Outputs, CaseError> {
@@ -58,6 +60,12 @@ pub(crate) fn run(context: &CaseContext<'_>) -> Result<Outputs, CaseError> {
                     epoch,
                 )
             };
+            put_curve(&mut outputs, "value", (0..p.epochs).map(at));
+        }
+        "eval.linear_lr" => {
+            let p: LinearLr = context.params()?;
+            let curve = WarmupCosine::cosine(p.base_lr, p.min_lr, p.epochs * p.iters_per_epoch);
+            let at = |epoch| curve.at(epoch * p.iters_per_epoch);
             put_curve(&mut outputs, "value", (0..p.epochs).map(at));
         }
         _ => paper(context, &mut outputs)?,
@@ -108,6 +116,14 @@ struct TeacherTemp {
     teacher_temp: f64,
     warmup_epochs: usize,
     epochs: usize,
+}
+
+#[derive(Deserialize)]
+struct LinearLr {
+    base_lr: f64,
+    min_lr: f64,
+    epochs: usize,
+    iters_per_epoch: usize,
 }
 
 #[derive(Deserialize)]

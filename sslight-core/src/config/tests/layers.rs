@@ -86,7 +86,10 @@ fn the_method_and_backbone_of_any_layer_choose_the_defaults() {
     let (_folder, path) = file("backbone = \"vit_tiny_32\"\n");
     let resolved = resolved(&[&path, "data=images"]);
     assert_eq!(
-        (resolved.config.dino.out_dim, resolved.config.views.locals),
+        (
+            resolved.config.dino_out_dim(1_000_000),
+            resolved.config.views.locals
+        ),
         (65536, 10)
     );
     assert_eq!(resolved.provenance.of("dino.out_dim"), &Origin::Default);

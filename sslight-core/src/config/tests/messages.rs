@@ -1,5 +1,6 @@
 //! What is refused, with the literal text that the user reads.
 
+use super::super::DataFacts;
 use super::{file, message, resolved};
 
 #[test]
@@ -154,7 +155,31 @@ fn values_that_no_run_can_have_are_refused_with_what_is_allowed() {
         ),
         (
             "loss.alpha=-0.1",
-            "loss.alpha is -0.1, but must be \"auto\" or a number 0 or above",
+            "loss.alpha is -0.1, but must be \"auto\" or a number from 0 to 1",
+        ),
+        (
+            "loss.alpha=1.1",
+            "loss.alpha is 1.1, but must be \"auto\" or a number from 0 to 1",
+        ),
+        (
+            "dino.teacher_temp=0",
+            "dino.teacher_temp is 0, but must be a number above 0",
+        ),
+        (
+            "swav.epsilon=0",
+            "swav.epsilon is 0, but must be a number above 0",
+        ),
+        (
+            "swav.prototypes=1",
+            "swav.prototypes is 1, but must be \"auto\" or an integer of at least 2",
+        ),
+        (
+            "moco.ema_momentum=2",
+            "moco.ema_momentum is 2, but must be a number from 0 to 1",
+        ),
+        (
+            "model.drop_path=1",
+            "model.drop_path is 1, but must be a number from 0 to below 1",
         ),
         (
             "eval.crop=64",
@@ -167,10 +192,14 @@ fn values_that_no_run_can_have_are_refused_with_what_is_allowed() {
 }
 
 #[test]
-fn views_smaller_than_a_patch_are_refused() {
+fn views_that_are_no_multiple_of_a_patch_are_refused() {
     assert_eq!(
         message(&["data=d", "backbone=vit_tiny_32", "views.local.size=31"]),
-        "command line: views.local.size is 31, but must be at least 32, one patch of vit_tiny_32"
+        "command line: views.local.size is 31, but must be a multiple of 32, the patch of vit_tiny_32, such as 32"
+    );
+    assert_eq!(
+        message(&["data=d", "backbone=vit_tiny_16", "eval.crop=200"]),
+        "command line: eval.crop is 200, but must be a multiple of 16, the patch of vit_tiny_16, such as 192 or 208"
     );
     resolved(&[
         "data=d",
@@ -178,6 +207,132 @@ fn views_smaller_than_a_patch_are_refused() {
         "views.local.size=31",
         "views.locals=0",
     ]);
+}
+
+#[test]
+fn a_moco_queue_that_does_not_hold_a_batch_is_refused() {
+    let words = ["data=d", "method=moco", "moco.queue_length=512"];
+    assert_eq!(
+        message(&words),
+        "command line: moco.queue_length is 512, but must be at least batch_size = 1024, or auto"
+    );
+    // The ring is written around its end, so it need not be a multiple of the batch.
+    let odd = resolved(&["data=d", "method=moco", "moco.queue_length=1500"]);
+    assert!(odd.warnings.is_empty());
+    // The keys of other methods are not judged.
+    resolved(&["data=d", "method=dino", "moco.queue_length=512"]);
+}
+
+#[test]
+fn a_swav_queue_is_cut_to_whole_batches_with_a_warning() {
+    let queue = |length: &str| {
+        let resolved = resolved(&["data=d", "method=swav", length]);
+        (resolved.config.swav_queue_length(1), resolved.warnings)
+    };
+    let warning = "swav.queue_length = 3840 is no multiple of batch_size = 1024; 3072 are used";
+    assert_eq!(
+        queue("swav.queue_length=3840"),
+        (3072, vec![warning.to_owned()])
+    );
+    let warning = "swav.queue_length = 100 does not hold a batch of 1024; there will be no queue";
+    assert_eq!(
+        queue("swav.queue_length=100"),
+        (0, vec![warning.to_owned()])
+    );
+    assert_eq!(queue("swav.queue_length=2048"), (2048, vec![]));
+    assert_eq!(queue("swav.queue_length=0"), (0, vec![]));
+}
+
+#[test]
+fn settings_of_methods_that_do_nothing_are_warned_about() {
+    let warnings = |words: &[&str]| resolved(&[&["data=d"], words].concat()).warnings;
+    assert_eq!(
+        warnings(&["method=moco", "moco.global_only=true"]),
+        ["moco.global_only = true looks at no local views; views.locals = 6 are not drawn"]
+    );
+    assert_eq!(
+        warnings(&["method=supervised", "probe=true"]),
+        ["probe = true adds nothing to method = supervised, which trains a classifier anyway"]
+    );
+    assert_eq!(
+        warnings(&["method=swav", "batch_size=32"]),
+        [
+            "optim.start_warmup_lr = 0.075 is above the peak learning rate 0.0375; the rate will fall during the warm-up"
+        ]
+    );
+    assert_eq!(
+        warnings(&["method=swav", "epochs=1", "swav.queue_start_epoch=15"]),
+        [
+            "swav.freeze_prototypes_epochs = 1 covers the run of 1 epochs; the prototypes will never be trained",
+            "swav.queue_start_epoch = 15 is behind the run of 1 epochs; there will be no queue",
+        ]
+    );
+}
+
+#[test]
+fn labels_are_asked_for_where_they_are_needed() {
+    let unlabelled = DataFacts {
+        images: 5000,
+        classes: 0,
+    };
+    let refused = |words: &[&str]| resolved(words).fit(unlabelled).unwrap_err().to_string();
+    assert_eq!(
+        refused(&["data=d", "probe=true"]),
+        "command line: probe is true, but must be false for images without labels; \
+         labels are one folder of images for each class"
+    );
+    assert_eq!(
+        refused(&["data=d", "method=supervised"]),
+        "command line: method is supervised, but must be dino, swav or moco for images without labels; \
+         labels are one folder of images for each class"
+    );
+    let labelled = DataFacts {
+        classes: 10,
+        ..unlabelled
+    };
+    let resolved = resolved(&["data=d", "probe=true"]);
+    assert_eq!(resolved.fit(labelled).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn prototypes_and_queues_beyond_the_images_are_refused_with_what_would_do() {
+    let data = DataFacts {
+        images: 2000,
+        classes: 0,
+    };
+    let refused = |words: &[&str]| {
+        let words = [&["data=d", "batch_size=64"], words].concat();
+        resolved(&words).fit(data).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused(&[
+            "method=swav",
+            "swav.prototypes=3000",
+            "swav.queue_length=3840"
+        ]),
+        "command line: swav.prototypes is 3000, but must be at most 2000, the number of training images; \
+         auto would be 200\n\
+         command line: swav.queue_length is 3840, but must be at most 2000, the number of training images; \
+         auto would be 200"
+    );
+    assert_eq!(
+        refused(&["method=moco", "moco.queue_length=65536"]),
+        "command line: moco.queue_length is 65536, but must be at most 2000, the number of training images; \
+         auto would be 512"
+    );
+    let large = resolved(&[
+        "data=d",
+        "batch_size=64",
+        "method=moco",
+        "moco.queue_length=1500",
+    ]);
+    assert_eq!(
+        large.fit(data).unwrap(),
+        [
+            "moco.queue_length = 1500 is more than half of the 2000 training images, so that many queries will be \
+             told from keys of their own image; moco.queue_length = 512 would not"
+        ]
+    );
 }
 
 #[test]

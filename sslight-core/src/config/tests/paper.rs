@@ -27,7 +27,7 @@ fn dino_on_convolutional_networks_has_the_published_setting() {
     );
     assert_eq!(
         (
-            config.dino.out_dim,
+            config.dino_out_dim(IMAGENET),
             config.dino.use_bn,
             config.dino.norm_last_layer
         ),
@@ -35,7 +35,7 @@ fn dino_on_convolutional_networks_has_the_published_setting() {
     );
     assert_eq!(
         (
-            config.dino.warmup_teacher_temp_epochs,
+            config.teacher_temp_warmup_epochs(),
             config.dino.ema_momentum
         ),
         (50, 0.996)
@@ -64,13 +64,14 @@ fn dino_on_vision_transformers_has_the_published_setting() {
     assert_eq!((config.views.locals, config.views.local.size), (10, 96));
     assert_eq!(
         (
-            config.dino.out_dim,
+            config.dino_out_dim(IMAGENET),
             config.dino.use_bn,
             config.dino.norm_last_layer
         ),
         (65536, false, false)
     );
-    assert_eq!(config.dino.warmup_teacher_temp_epochs, 30);
+    assert_eq!(config.teacher_temp_warmup_epochs(), 30);
+    assert_eq!(config.model.drop_path, 0.1);
     assert_eq!(
         (config.optim.kind, config.optim.min_lr),
         (OptimizerKind::Adamw, 1e-5)
@@ -102,6 +103,68 @@ fn swav_has_stronger_jitter_even_blur_and_no_solarisation() {
         (0.3, 0.075)
     );
     assert!((config.peak_lr() - 1.2).abs() < 1e-12);
+}
+
+#[test]
+fn swav_on_imagenet_has_the_published_head_codes_and_queue() {
+    let config = resolved(&["data=d", "method=swav", "recipe=baseline"]).config;
+    let swav = &config.swav;
+    assert_eq!(
+        (swav.out_dim, swav.hidden_dim, swav.layers, swav.use_bn),
+        (128, 4096, 2, true)
+    );
+    assert_eq!(
+        (swav.temperature, swav.epsilon, swav.sinkhorn_iterations),
+        (0.1, 0.05, 3)
+    );
+    assert_eq!(config.swav_prototypes(IMAGENET), 3000);
+    // 3840 less the remainder of whole batches of 1024.
+    assert_eq!(config.swav_queue_length(IMAGENET), 3072);
+    assert_eq!(
+        (
+            config.swav_queue_start_epoch(),
+            config.freeze_last_layer_epochs()
+        ),
+        (15, 1)
+    );
+    assert_eq!(config.optim.min_lr, 0.0048);
+    assert!((config.alpha() - 1.0 / 7.0).abs() < 1e-12);
+}
+
+#[test]
+fn moco_on_imagenet_has_the_published_head_queue_and_momentum() {
+    let config = resolved(&["data=d", "method=moco", "recipe=baseline"]).config;
+    let moco = &config.moco;
+    assert_eq!(
+        (moco.out_dim, moco.hidden_dim, moco.layers, moco.use_bn),
+        (128, 2048, 2, false)
+    );
+    assert_eq!((moco.temperature, moco.ema_momentum), (0.2, 0.999));
+    assert_eq!(config.moco_queue_length(IMAGENET), 65536);
+    assert_eq!((config.optim.base_lr, config.optim.min_lr), (0.48, 0.0048));
+    assert_eq!((config.views.locals, config.views.solarize), (6, 0.2));
+}
+
+#[test]
+fn two_views_of_moco_are_weighed_as_their_plain_mean_whatever_the_recipe() {
+    for two_views in ["views.locals=0", "moco.global_only=true"] {
+        let config = resolved(&["data=d", "method=moco", two_views]).config;
+        assert_eq!((config.alpha(), config.beta()), (1.0, 0.0), "{two_views}");
+        assert_eq!(config.view_recipe().views.len(), 2, "{two_views}");
+        assert_eq!(config.views_per_step(), config.batch_size, "{two_views}");
+    }
+}
+
+#[test]
+fn supervised_training_draws_one_view_that_is_cropped_and_flipped() {
+    let config = resolved(&["data=d", "method=supervised"]).config;
+    let views = config.view_recipe().views;
+    assert_eq!(views.len(), 1);
+    assert_eq!(
+        (views[0].flip, views[0].jitter.probability, views[0].blur),
+        (0.5, 0.0, 0.0)
+    );
+    assert_eq!((views[0].grayscale, views[0].solarize), (0.0, 0.0));
 }
 
 #[test]
@@ -163,6 +226,20 @@ fn the_recipes_local_size_keeps_its_ratio_to_other_global_sizes() {
 }
 
 #[test]
+fn the_recipes_local_size_is_a_multiple_of_a_transformers_patch() {
+    let local = |words: &[&str]| resolved(words).config.views.local.size;
+    let vit = ["data=d", "backbone=vit_tiny_16", "eval.crop=32"];
+    // 128/224 of 32 is 18; the small-image transformer has patches of 4, the full-size one of 16.
+    assert_eq!(
+        local(&[vit.as_slice(), &["views.global.size=32"]].concat()),
+        20
+    );
+    let full = ["views.global.size=32", "model.small_input=false"];
+    assert_eq!(local(&[vit.as_slice(), &full].concat()), 16);
+    assert_eq!(local(&["data=d", "backbone=vit_tiny_32"]), 128);
+}
+
+#[test]
 fn without_local_views_all_weight_is_on_global_pairs() {
     let config = resolved(&["data=d", "recipe=baseline", "views.locals=0"]).config;
     assert_eq!((config.alpha(), config.beta()), (1.0, 0.0));
@@ -186,13 +263,18 @@ fn steps_leave_out_the_last_short_batch_and_max_steps_leaves_the_schedule_alone(
 
 #[test]
 fn a_warm_up_longer_than_the_run_is_shortened_with_a_warning() {
-    let resolved = resolved(&["data=d", "epochs=8"]);
+    let resolved = resolved(&[
+        "data=d",
+        "epochs=8",
+        "optim.warmup_epochs=10",
+        "dino.warmup_teacher_temp_epochs=50",
+    ]);
     assert_eq!(
         (
             resolved.config.warmup_epochs(),
             resolved.config.optim.warmup_epochs
         ),
-        (0.4, 10.0)
+        (0.4, Some(10.0))
     );
     assert_eq!(resolved.config.teacher_temp_warmup_epochs(), 2);
     assert_eq!(
@@ -206,7 +288,12 @@ fn a_warm_up_longer_than_the_run_is_shortened_with_a_warning() {
 
 #[test]
 fn a_warm_up_as_long_as_the_run_is_kept() {
-    let resolved = resolved(&["data=d", "epochs=10", "dino.warmup_teacher_temp_epochs=10"]);
+    let resolved = resolved(&[
+        "data=d",
+        "epochs=10",
+        "optim.warmup_epochs=10",
+        "dino.warmup_teacher_temp_epochs=10",
+    ]);
     assert_eq!(
         (
             resolved.config.warmup_epochs(),

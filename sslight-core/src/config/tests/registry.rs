@@ -122,3 +122,28 @@ fn every_word_of_a_vocabulary_reads_back() {
          vit_small_16; did you mean resnet50?"
     );
 }
+
+#[test]
+fn a_configuration_of_the_paper_leaves_no_size_and_no_warm_up_to_the_data() {
+    let sizes = |method: &str| match method {
+        "dino" => vec!["dino.out_dim", "dino.warmup_teacher_temp_epochs"],
+        "swav" => vec![
+            "swav.prototypes",
+            "swav.queue_length",
+            "swav.queue_start_epoch",
+        ],
+        "moco" => vec!["moco.queue_length"],
+        _ => vec![],
+    };
+    for config in configs()
+        .iter()
+        .filter(|config| config.name.starts_with("paper/"))
+    {
+        let config = resolved(&[config.name]).config;
+        let values = config.values().unwrap();
+        for key in [sizes(config.method.word()), vec!["optim.warmup_epochs"]].concat() {
+            let (_, value) = values.iter().find(|(name, _)| *name == key).unwrap();
+            assert_ne!(value.as_str(), Some("auto"), "{}: {key}", config.backbone);
+        }
+    }
+}

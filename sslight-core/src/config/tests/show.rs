@@ -37,9 +37,15 @@ fn the_resolved_file_names_every_key_so_that_later_defaults_do_not_change_it() {
 
 #[test]
 fn the_table_shows_each_key_with_value_and_origin_and_then_what_follows() {
-    let table = resolved(&["data=d", "batch_size=512", "epochs=5", "max_steps=100"])
-        .describe(Some(51_200))
-        .unwrap();
+    let table = resolved(&[
+        "data=d",
+        "batch_size=512",
+        "epochs=5",
+        "max_steps=100",
+        "optim.warmup_epochs=10",
+    ])
+    .describe(Some(51_200))
+    .unwrap();
     let lines: Vec<Vec<&str>> = table
         .lines()
         .map(|line| line.split_whitespace().collect())
@@ -55,7 +61,8 @@ fn the_table_shows_each_key_with_value_and_origin_and_then_what_follows() {
         row("views.local.size").as_deref(),
         Some("128 recipe sslight")
     );
-    assert_eq!(row("dino.out_dim").as_deref(), Some("4096 default"));
+    assert_eq!(row("dino.out_dim").as_deref(), Some("\"auto\" default"));
+    assert!(lines.contains(&vec!["head", "outputs", "4096"]), "{table}");
     assert!(
         table.contains("peak lr") && table.contains("0.96 = 0.48 x 512 / 256"),
         "{table}"
@@ -83,6 +90,48 @@ fn steps_are_shown_only_when_the_images_are_known() {
             .unwrap()
             .contains("steps per epoch")
     );
+}
+
+#[test]
+fn sizes_that_depend_on_the_images_are_shown_for_each_method() {
+    let shown = |words: &[&str], images| resolved(words).describe(images).unwrap();
+    let has = |table: &str, line: &str| {
+        let squeezed = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            table.lines().any(|shown| squeezed(shown) == line),
+            "{line}\n{table}"
+        );
+    };
+    let small = ["data=d", "batch_size=64"];
+    let swav = shown(&[&small[..], &["method=swav"]].concat(), Some(4000));
+    has(&swav, "prototypes 300");
+    has(&swav, "queue 384 from epoch 15");
+    let moco = shown(&[&small[..], &["method=moco"]].concat(), Some(4000));
+    has(&moco, "queue 1024");
+    has(
+        &shown(&small, None),
+        "head outputs depends on the number of images",
+    );
+    has(
+        &shown(&["data=d", "method=moco", "moco.queue_length=2048"], None),
+        "queue 2048",
+    );
+    let supervised = shown(&["data=d", "method=supervised"], None);
+    has(&supervised, "views 1 of 224 px, 0 of 128 px");
+}
+
+#[test]
+fn differences_that_change_tensors_are_those_of_the_method_at_hand() {
+    let ours = resolved(&["data=d", "method=swav", "swav.out_dim=64"]).config;
+    let theirs = resolved(&["data=d", "dino.out_dim=64", "optim.base_lr=1"]).config;
+    let shaping: Vec<&str> = ours
+        .diff(&theirs)
+        .unwrap()
+        .iter()
+        .filter(|difference| difference.is_shaping(ours.method))
+        .map(|difference| difference.key)
+        .collect();
+    assert_eq!(shaping, ["method", "swav.out_dim"]);
 }
 
 #[test]

@@ -1,42 +1,11 @@
-use burn::backend::Autodiff;
-use burn::tensor::{Tensor, TensorData};
-use burn_ndarray::NdArray;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
+use super::super::testing::{assert_gradient, draw, scalar, tensor, values};
 use super::*;
 use crate::loss::PairWeights;
-
-type B = Autodiff<NdArray>;
 
 const TEMPS: Temps = Temps {
     student: 0.1,
     teacher: 0.05,
 };
-
-fn draw(seed: u64, rows: usize, classes: usize, scale: f64) -> Vec<f64> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    (0..rows * classes)
-        .map(|_| {
-            let unit = rng.next_u32() as f64 / u32::MAX as f64;
-            // Rounded to f32, so that both sides of a comparison start from equal numbers.
-            f64::from((scale * (2.0 * unit - 1.0)) as f32)
-        })
-        .collect()
-}
-
-fn tensor(values: &[f64], rows: usize) -> Tensor<B, 2> {
-    let columns = values.len() / rows;
-    let values: Vec<f32> = values.iter().map(|v| *v as f32).collect();
-    Tensor::from_data(
-        TensorData::new(values, [rows, columns]),
-        &Default::default(),
-    )
-}
-
-fn scalar(x: Tensor<B, 1>) -> f64 {
-    f64::from(x.into_scalar())
-}
 
 fn soft(row: &[f64]) -> Vec<f64> {
     let max = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -172,28 +141,10 @@ fn the_gradient_equals_finite_differences_and_none_reaches_the_teacher() {
     );
     let grads = weights.combine(&terms).backward();
     assert!(teacher_tensor.grad(&grads).is_none());
-    let got: Vec<f32> = student_tensor
-        .grad(&grads)
-        .map(|g| g.into_data().iter::<f32>().collect())
-        .unwrap_or_default();
-    let loss = |student: &[f64]| {
+    assert_gradient(&student_tensor, &grads, &student, |student| {
         let [gg, gl] = by_definition(student, &teacher, &center, b, rows / b);
         0.4 * gg + 0.6 * gl
-    };
-    let step = 1e-5;
-    for i in 0..student.len() {
-        let mut up = student.clone();
-        let mut down = student.clone();
-        up[i] += step;
-        down[i] -= step;
-        let want = (loss(&up) - loss(&down)) / (2.0 * step);
-        // Central differences of an f64 function: error step^2; the rest is f32 rounding.
-        assert!(
-            (f64::from(got[i]) - want).abs() < 2e-6,
-            "{i}: got {}, want {want}",
-            got[i]
-        );
-    }
+    });
 }
 
 #[test]
@@ -203,7 +154,7 @@ fn the_centre_moves_by_the_mean_of_the_teachers_rows() {
         tensor(&[0.0, 2.0, 4.0, 6.0], 2),
         0.9,
     );
-    let got: Vec<f32> = center.into_data().iter::<f32>().collect();
+    let got = values(center);
     assert!(
         (got[0] - (0.9 + 0.2)).abs() < 1e-6 && (got[1] - (-0.9 + 0.4)).abs() < 1e-6,
         "{got:?}"
@@ -211,7 +162,7 @@ fn the_centre_moves_by_the_mean_of_the_teachers_rows() {
 }
 
 #[test]
-#[should_panic(expected = "5 student rows do not fit 4 teacher rows")]
+#[should_panic(expected = "views [5, 2] do not fit targets [4, 2]")]
 fn rows_of_another_batch_are_refused() {
     dino_terms(
         tensor(&[0.0; 10], 5),

@@ -1,0 +1,260 @@
+//! MoCo, version 2, with several crops: queries are told from a queue of keys that a momentum encoder made.
+//!
+//! One step, in the reference's order: query encoder on global view 1 and the local views, key encoder towards
+//! the query encoder, keys of global view 0, loss against the queue, keys into the queue, gradients, optimizer.
+//! The whole batch is on one device, so that shuffling it between devices has nothing to hide.
+
+use burn::module::{Module, RunningState};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use sslight_models::backend::{AutodiffBackend, Backend};
+use sslight_models::nn::activation::l2_normalize;
+use sslight_models::nn::{Linear, ParamInit};
+use sslight_models::params::{copy_values, ema_update};
+use sslight_models::{
+    Backbone, BackboneKind, BatchMode, MocoHead, MocoHeadConfig, UnavailableBackbone,
+};
+
+use super::probe::{add_probe, probe_loss};
+use super::views::features_of_views;
+use super::{Method, MethodSetup, StepOutput, StochasticDepth, ViewBatch};
+use crate::loss::PairWeights;
+use crate::loss::moco::{moco_terms, query_losses, similarities};
+use crate::loss::queue::write_ring;
+use crate::optim::grads;
+use crate::schedule::Clock;
+
+/// What a [`Moco`] is made from.
+#[derive(Debug, Clone)]
+pub struct MocoConfig {
+    /// The network.
+    pub backbone: BackboneKind,
+    /// Whether its stem is the one for small images.
+    pub small_input: bool,
+    /// Length of queries and keys.
+    pub out_dim: usize,
+    /// Width of the head's hidden layers.
+    pub hidden_dim: usize,
+    /// Linear layers of the head.
+    pub layers: usize,
+    /// Batch normalisation in the head.
+    pub use_bn: bool,
+    /// Keys in the queue, at least a batch.
+    pub queue_length: usize,
+    /// Classes of the online probe; `None` has no probe.
+    pub probe_classes: Option<usize>,
+    /// The constants of a step.
+    pub step: MocoStep,
+}
+
+/// The constants of a training step.
+#[derive(Debug, Clone)]
+pub struct MocoStep {
+    /// Weights of the terms; `global_only` leaves the local views out of the forward pass too.
+    pub weights: PairWeights,
+    /// Divides similarities.
+    pub temperature: f64,
+    /// Largest gradient norm of a query parameter; 0 does not clip.
+    pub clip_grad: f64,
+    /// Stochastic depth of the query encoder.
+    pub depth: StochasticDepth,
+}
+
+impl MocoConfig {
+    /// The method that a configuration describes.
+    pub fn of(setup: &MethodSetup<'_>) -> Self {
+        let config = setup.config;
+        let moco = &config.moco;
+        Self {
+            backbone: config.backbone.into(),
+            small_input: config.small_input(),
+            out_dim: moco.out_dim,
+            hidden_dim: moco.hidden_dim,
+            layers: moco.layers,
+            use_bn: moco.use_bn,
+            queue_length: config.moco_queue_length(setup.images),
+            probe_classes: setup.probe_classes(),
+            step: MocoStep {
+                weights: setup.weights(moco.global_only),
+                temperature: moco.temperature,
+                clip_grad: config.optim.clip_grad,
+                depth: setup.depth(),
+            },
+        }
+    }
+
+    /// Query encoder, key encoder with its values, a queue of random keys.
+    ///
+    /// # Errors
+    /// If this version lacks the backbone.
+    pub fn init<B: Backend>(
+        &self,
+        seed: u64,
+        clock: Clock,
+        device: &B::Device,
+    ) -> Result<Moco<B>, UnavailableBackbone> {
+        let mut init = ParamInit::new(seed, device);
+        let query = self.network(&mut init)?;
+        let key = self.network(&mut init)?;
+        let random = init.normal([self.queue_length, self.out_dim], 1.0).val();
+        let queue = l2_normalize(random.detach()).transpose();
+        // Drawn last, so that a probe changes nothing else.
+        let classifier = self
+            .probe_classes
+            .map(|classes| Linear::uniform(&mut init, self.backbone.features_dim(), classes));
+        Ok(Moco {
+            key: copy_values(key, &query).no_grad(),
+            query,
+            classifier,
+            queue: RunningState::new(queue),
+            step: self.step.clone(),
+            clock,
+        })
+    }
+
+    fn network<B: Backend>(
+        &self,
+        init: &mut ParamInit<B>,
+    ) -> Result<MocoNetwork<B>, UnavailableBackbone> {
+        let backbone = self.backbone.init(self.small_input, init)?;
+        let head = MocoHeadConfig {
+            in_dim: backbone.features_dim(),
+            out_dim: self.out_dim,
+            hidden_dim: self.hidden_dim,
+            layers: self.layers,
+            use_bn: self.use_bn,
+        };
+        Ok(MocoNetwork {
+            backbone,
+            head: head.init(init),
+        })
+    }
+}
+
+/// Backbone and head.
+#[derive(Module, Debug)]
+pub struct MocoNetwork<B: Backend> {
+    /// The part that is kept after pre-training.
+    pub backbone: Backbone<B>,
+    /// The projection head.
+    pub head: MocoHead<B>,
+}
+
+/// Both outputs of a network.
+struct Outputs<B: Backend> {
+    /// `[rows, features_dim]`.
+    features: Tensor<B, 2>,
+    /// Vectors of length 1, `[rows, out_dim]`.
+    embeddings: Tensor<B, 2>,
+}
+
+impl<B: Backend> MocoNetwork<B> {
+    fn forward(&self, groups: &[Tensor<B, 4>], depth: StochasticDepth, step: usize) -> Outputs<B> {
+        let features = features_of_views(&self.backbone, groups, depth, step);
+        let embeddings = self.head.forward(features.clone(), BatchMode::Batch);
+        Outputs {
+            features,
+            embeddings: l2_normalize(embeddings),
+        }
+    }
+}
+
+/// The networks and the queue of MoCo.
+///
+/// Should be created with [`MocoConfig`].
+#[derive(Module, Debug)]
+pub struct Moco<B: Backend> {
+    /// The network that is trained.
+    pub query: MocoNetwork<B>,
+    /// Its moving average, on the training backend without gradients like DINO's teacher.
+    pub key: MocoNetwork<B>,
+    /// The online probe, a linear classifier on detached features of the global query view.
+    pub classifier: Option<Linear<B>>,
+    /// Past keys as columns, `[out_dim, queue_length]`.
+    pub queue: RunningState<Tensor<B, 2>>,
+    #[module(skip)]
+    step: MocoStep,
+    #[module(skip)]
+    clock: Clock,
+}
+
+impl<B: Backend> Moco<B> {
+    /// The column of the queue that the first key of the clock's step goes to.
+    ///
+    /// Every step of a run writes one batch, so that the step alone tells, and a resumed run has nothing to lose.
+    pub fn queue_pointer(&self, batch: usize) -> usize {
+        let [_, length] = self.queue.value().dims();
+        (self.clock.now().step * batch) % length
+    }
+
+    /// The views that queries are made of: global view 1, then the local views.
+    fn query_views(&self, batch: &ViewBatch<B>) -> Vec<Tensor<B, 4>> {
+        let first = &batch.groups[0];
+        if self.step.weights.global_only {
+            return vec![first.clone().narrow(0, batch.batch, batch.batch)];
+        }
+        let rows = first.dims()[0];
+        let others = batch.groups[1..].iter().cloned();
+        std::iter::once(first.clone().narrow(0, batch.batch, rows - batch.batch))
+            .chain(others)
+            .collect()
+    }
+}
+
+impl<B: AutodiffBackend> Method<B> for Moco<B> {
+    fn learn(&self, batch: &ViewBatch<B>) -> (StepOutput<B>, GradientsParams) {
+        let values = self.clock.now();
+        let query = self
+            .query
+            .forward(&self.query_views(batch), self.step.depth, values.step);
+
+        // Shares identities and buffers with `self`; only the key encoder's values differ.
+        let this = self.clone().before_update();
+        let key_view = batch.groups[0].clone().narrow(0, 0, batch.batch);
+        let keys = this
+            .key
+            .forward(&[key_view], StochasticDepth::OFF, values.step);
+        let keys = keys.embeddings.detach();
+
+        let queue = self.queue.value();
+        let pointer = self.queue_pointer(batch.batch);
+        let similarities = similarities(
+            query.embeddings,
+            keys.clone(),
+            queue.clone(),
+            self.step.temperature,
+        );
+        let terms = moco_terms(query_losses(similarities), batch.batch);
+        self.queue.update(write_ring(queue, keys, pointer));
+        // See BatchNorm: folds the update in at once.
+        self.queue.value_sync();
+
+        let global_view = query.features.narrow(0, 0, batch.batch);
+        let probe = probe_loss(self.classifier.as_ref(), global_view, batch.labels.as_ref());
+        let loss = add_probe(self.step.weights.combine(&terms), probe.as_ref());
+        let mut grads = GradientsParams::from_grads(loss.backward(), self);
+        if self.step.clip_grad > 0.0 {
+            grads::clip_each::<B, _>(&self.query, &mut grads, self.step.clip_grad);
+        }
+        let output = StepOutput {
+            ema_momentum: Some(values.ema_momentum),
+            ..StepOutput::new(loss, values)
+        };
+        (output.with_terms(terms).with_probe(probe), grads)
+    }
+
+    /// The key encoder follows the query encoder before it makes keys, thus before the optimizer moves the latter.
+    fn before_update(mut self) -> Self {
+        let momentum = self.clock.now().ema_momentum;
+        self.key = ema_update(self.key, &self.query, momentum);
+        self
+    }
+
+    fn backbone(&self) -> &Backbone<B> {
+        &self.query.backbone
+    }
+
+    fn classifier(&self) -> Option<&Linear<B>> {
+        self.classifier.as_ref()
+    }
+}

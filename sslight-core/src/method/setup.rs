@@ -1,0 +1,40 @@
+//! What a method is made from beside its own keys.
+
+use super::StochasticDepth;
+use crate::config::RunConfig;
+use crate::loss::PairWeights;
+
+/// A configuration together with what is known of its data.
+#[derive(Debug, Clone, Copy)]
+pub struct MethodSetup<'a> {
+    /// The configuration.
+    pub config: &'a RunConfig,
+    /// Training images, on which sizes that are `auto` depend.
+    pub images: usize,
+    /// Classes of the training images; 0 without labels.
+    pub classes: usize,
+}
+
+impl MethodSetup<'_> {
+    /// Classes of the online probe, if there is to be one.
+    pub(super) fn probe_classes(&self) -> Option<usize> {
+        self.config.probe.then_some(self.classes)
+    }
+
+    /// The weights of Eq. 3.
+    pub(super) fn weights(&self, global_only: bool) -> PairWeights {
+        PairWeights {
+            alpha: self.config.alpha(),
+            beta: self.config.beta(),
+            global_only,
+        }
+    }
+
+    /// Stochastic depth of the network that is trained.
+    pub(super) fn depth(&self) -> StochasticDepth {
+        StochasticDepth {
+            rate: self.config.model.drop_path,
+            seed: self.config.seed,
+        }
+    }
+}
