@@ -14,6 +14,8 @@ use super::{
 
 /// The side of global views for which the recipes' local sizes are published.
 const PUBLISHED_GLOBAL_SIZE: usize = 224;
+/// The shorter side that images are resized to in evaluation before the centre crop.
+const PUBLISHED_RESIZE: usize = 256;
 
 /// The published setting of a method on a backbone, with the `baseline` recipe's views.
 pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
@@ -60,8 +62,8 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
             knn_k: 20,
             knn_temperature: 0.07,
             knn_protocol: KnnProtocol::Bank,
-            resize: 256,
-            crop: 224,
+            resize: PUBLISHED_RESIZE,
+            crop: PUBLISHED_GLOBAL_SIZE,
             bank_size: None,
         },
         checkpoint: Checkpoint {
@@ -204,6 +206,15 @@ fn optim(method: Method, family: Family) -> Optim {
         },
         (Family::Cnn, _) => lars,
     }
+}
+
+/// The sizes of images in evaluation: as large as global views, after resizing in the published ratio of 256 to 224.
+pub(super) fn evaluation_sizes(global_size: usize) -> [(&'static str, Value); 2] {
+    let resize = (global_size * PUBLISHED_RESIZE) as f64 / PUBLISHED_GLOBAL_SIZE as f64;
+    [
+        ("eval.resize", Value::Integer(resize.round() as i64)),
+        ("eval.crop", Value::Integer(global_size as i64)),
+    ]
 }
 
 /// What a recipe sets: crop scales, local size and loss weights, and nothing else.

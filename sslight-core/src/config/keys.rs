@@ -140,8 +140,8 @@ const KEYS: &[Key] = keys! {
     "eval.knn_k": COUNT, "number of neighbours";
     "eval.knn_temperature": POSITIVE, "temperature of the neighbours' weights";
     "eval.knn_protocol": Kind::Word(KnnProtocol::WORDS), "neighbours among training or among validation images";
-    "eval.resize": COUNT, "shorter side after resizing, in pixels";
-    "eval.crop": COUNT, "side of the centre crop, in pixels";
+    "eval.resize": COUNT, "shorter side after resizing, in pixels; follows views.global.size";
+    "eval.crop": COUNT, "side of the centre crop, in pixels; follows views.global.size";
     "eval.bank_size": Kind::Or("all", &COUNT), "largest number of training images in the kNN bank";
     "checkpoint.every": COUNT, "epochs between checkpoints";
     "checkpoint.keep_last": COUNT, "newest checkpoints kept";

@@ -236,9 +236,9 @@ pub struct Eval {
     pub knn_temperature: f64,
     /// Where neighbours come from.
     pub knn_protocol: KnnProtocol,
-    /// Length of an image's shorter side after resizing, in pixels.
+    /// Length of an image's shorter side after resizing, in pixels; by default 256/224 of `views.global.size`.
     pub resize: usize,
-    /// Side of the centre crop, in pixels.
+    /// Side of the centre crop, in pixels; by default `views.global.size`.
     pub crop: usize,
     /// Largest number of training images in the bank; `None` is all of them.
     #[serde(with = "words::all")]
