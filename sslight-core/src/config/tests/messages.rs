@@ -183,7 +183,7 @@ fn values_that_no_run_can_have_are_refused_with_what_is_allowed() {
         ),
         (
             "eval.crop=64",
-            "eval.crop is 64, but must be at most eval.resize = 32",
+            "eval.crop is 64, but must be at most eval.resize = 48",
         ),
     ];
     for (word, expected) in refused {
