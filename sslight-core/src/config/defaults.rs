@@ -9,7 +9,7 @@ use toml::Value;
 use super::{
     Backbone, BackendChoice, Checkpoint, Crop, Dino, Eval, Family, Health, Jitter, KnnProtocol,
     Loss, Method, Moco, Model, OnCollapse, Optim, OptimizerKind, Recipe, Resume, RunConfig,
-    ScheduleKind, Swav, Views,
+    ScheduleKind, Simclr, Swav, Views,
 };
 
 /// The side of global views for which the recipes' local sizes are published.
@@ -56,6 +56,7 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
         dino: dino(backbone.family()),
         swav: swav(),
         moco: moco(),
+        simclr: simclr(),
         optim: optim(method, backbone.family()),
         eval: Eval {
             knn_every: 1,
@@ -92,7 +93,7 @@ fn views(method: Method, family: Family) -> Views {
             size: 96,
         },
         locals: match (method, family) {
-            (Method::Supervised, _) => 0,
+            (method, _) if !method.looks_at_locals() => 0,
             (Method::Dino, Family::Vit) => 10,
             _ => 6,
         },
@@ -108,7 +109,7 @@ fn views(method: Method, family: Family) -> Views {
         blur: match method {
             Method::Supervised => [0.0; 3],
             Method::Swav => [0.5; 3],
-            Method::Dino | Method::Moco => [1.0, 0.1, 0.5],
+            _ => [1.0, 0.1, 0.5],
         },
         solarize: if swav { 0.0 } else { if_views(0.2) },
         mean: [0.485, 0.456, 0.406],
@@ -165,6 +166,18 @@ fn moco() -> Moco {
         temperature: 0.2,
         ema_momentum: 0.999,
         global_only: false,
+    }
+}
+
+/// SimCLR's head, and the temperature of its runs on ImageNet; 0.5 is that of its runs on small images with small
+/// batches. Views and optimizer are those of this paper, so that methods differ by their loss alone.
+fn simclr() -> Simclr {
+    Simclr {
+        out_dim: 128,
+        hidden_dim: 2048,
+        layers: 2,
+        use_bn: false,
+        temperature: 0.1,
     }
 }
 

@@ -118,6 +118,11 @@ const KEYS: &[Key] = keys! {
     "moco.temperature": POSITIVE, "temperature of the softmax over similarities";
     "moco.ema_momentum": PROBABILITY, "momentum of the key encoder";
     "moco.global_only": Kind::Switch, "the two global views alone, as MoCo v2 was published";
+    "simclr.out_dim": COUNT, "length of an embedding";
+    "simclr.hidden_dim": COUNT, "width of the head's hidden layers";
+    "simclr.layers": COUNT, "linear layers of the head";
+    "simclr.use_bn": Kind::Switch, "batch normalisation in the head";
+    "simclr.temperature": POSITIVE, "temperature of the softmax over similarities";
     "optim.kind": Kind::Word(OptimizerKind::WORDS), "the optimizer";
     "optim.base_lr": FACTOR, "learning rate per 256 images";
     "optim.min_lr": FACTOR, "learning rate at the end";

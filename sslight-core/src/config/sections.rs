@@ -180,6 +180,22 @@ pub struct Moco {
     pub global_only: bool,
 }
 
+/// Keys `simclr.*`: head and temperature of SimCLR.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simclr {
+    /// Length of an embedding.
+    pub out_dim: usize,
+    /// Width of the hidden layers of the head.
+    pub hidden_dim: usize,
+    /// Number of linear layers of the head.
+    pub layers: usize,
+    /// Whether the head has batch normalisation.
+    pub use_bn: bool,
+    /// Temperature of the softmax over similarities.
+    pub temperature: f64,
+}
+
 /// Keys `optim.*`: optimizer and schedules. Schedules run over steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
