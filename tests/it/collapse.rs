@@ -100,22 +100,23 @@ fn a_collapse_ends_the_run_where_that_was_asked_for() {
 }
 
 #[test]
-fn a_healthy_short_run_of_any_method_is_not_warned_about() {
+fn a_healthy_short_run_is_not_warned_about() {
     let folder = tempfile::tempdir().unwrap();
     let data = image_folder(&folder.path().join("data"));
-    for method in ["dino", "swav", "moco", "simclr", "supervised"] {
+    // MoCo is left out: on so few images its queue holds mostly copies of the batch, it does not get off the loss
+    // of equal features, and the warning is right.
+    for method in ["dino", "swav", "simclr", "supervised"] {
         let out = folder.path().join(method);
         let method_word = format!("method={method}");
         let own = [
             method_word.as_str(),
+            // A rate of AdamW's size; the default here is that of LARS.
+            "optim.base_lr=0.032",
             "dino.ema_momentum=0.9",
             "swav.hidden_dim=16",
             "swav.out_dim=8",
             "swav.prototypes=12",
             "swav.queue_length=16",
-            "moco.hidden_dim=16",
-            "moco.out_dim=8",
-            "moco.queue_length=20",
             "simclr.hidden_dim=16",
             "simclr.out_dim=8",
         ];
