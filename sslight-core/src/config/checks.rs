@@ -88,14 +88,10 @@ pub(super) fn warnings(config: &RunConfig) -> Vec<String> {
                 config.views.locals
             ));
         }
-        Method::Supervised => {
-            if config.probe {
-                found.push(
-                    "probe = true adds nothing to method = supervised, which trains a classifier anyway"
-                        .to_owned(),
-                );
-            }
-        }
+        Method::Supervised if config.probe => found.push(
+            "probe = true adds nothing to method = supervised, which trains a classifier anyway"
+                .to_owned(),
+        ),
         _ => {}
     }
     if !config.method.looks_at_locals()
