@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Tensor;
 use serde::Serialize;
@@ -9,6 +10,9 @@ use sslight_core::config::BackendChoice;
 use sslight_models::backend::Backend;
 
 use crate::exit::CliError;
+
+/// Characters of an engine's own words that are shown.
+const REASON_LEN: usize = 100;
 
 /// An engine that this build has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,14 +101,33 @@ impl Engine {
 
     /// Multiplies two small matrices; the device, or what is wrong.
     pub fn probe(self) -> Result<String, String> {
-        // A missing driver shows as a panic inside the engine; its text is the message, not its backtrace.
+        // A missing driver shows as a panic inside the engine. The first one, which may be that of a thread
+        // of the engine's own, has the cause; what reaches this thread may only say that the other one is gone.
+        let told = Arc::new(Mutex::new(Vec::new()));
         let hook = panic::take_hook();
-        panic::set_hook(Box::new(|_| {}));
+        panic::set_hook(Box::new({
+            let told = Arc::clone(&told);
+            move |panic| lock(&told).push(text_of(panic.payload()))
+        }));
         let result = panic::catch_unwind(AssertUnwindSafe(|| {
             with_engine!(self, |B, device| multiply::<B>(&device))
         }));
         panic::set_hook(hook);
-        result.unwrap_or_else(|payload| Err(text_of(payload.as_ref())))
+        result.unwrap_or_else(|payload| {
+            let first = lock(&told).first().cloned();
+            Err(first.unwrap_or_else(|| text_of(payload.as_ref())))
+        })
+    }
+
+    /// What a machine must have for it.
+    fn needs(self) -> &'static str {
+        match self {
+            Self::Flex | Self::Ndarray => "nothing but a processor",
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => "a driver for Vulkan, Metal or DirectX 12",
+            #[cfg(feature = "cuda")]
+            Self::Cuda => "NVIDIA's driver and the CUDA toolkit (CUDA_PATH)",
+        }
     }
 }
 
@@ -121,14 +144,23 @@ fn multiply<B: Backend>(device: &B::Device) -> Result<String, String> {
     }
 }
 
+fn lock(told: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn text_of(payload: &(dyn Any + Send)) -> String {
     let text = payload
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| payload.downcast_ref().copied());
-    text.and_then(|text| text.lines().next())
-        .unwrap_or("it ended without a message")
-        .to_owned()
+    let line = text
+        .and_then(|text| text.lines().next())
+        .unwrap_or("it ended without a message");
+    // Engines list dozens of file names that they looked for.
+    match line.char_indices().nth(REASON_LEN) {
+        Some((end, _)) => format!("{} ...", line[..end].trim_end()),
+        None => line.to_owned(),
+    }
 }
 
 /// The state of every engine that a configuration can name.
@@ -188,7 +220,8 @@ pub fn choose(choice: BackendChoice) -> Result<Engine, CliError> {
     };
     engine.probe().map(|_| engine).map_err(|reason| {
         CliError::Usage(format!(
-            "backend {choice} does not work on this machine: {reason}; use backend=auto"
+            "backend {choice} does not work on this machine: {reason}; it needs {}, or use backend=auto",
+            engine.needs()
         ))
     })
 }

@@ -97,6 +97,12 @@ pub struct StepReport {
     /// Temperature of the teacher's softmax.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teacher_temp: Option<f64>,
+    /// Mean entropy of the targets in nats; that of uniform targets, `ln k`, means collapse.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_entropy: Option<f64>,
+    /// Share of the outputs that could be some target's largest and are; one output means collapse.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_usage: Option<f64>,
     /// Images per second since the last report.
     pub images_per_s: f64,
     /// Share of the time since the last report that was spent waiting for data, 0 to 1.
@@ -245,6 +251,8 @@ mod tests {
             weight_decay: 1e-6,
             ema_momentum: Some(0.996),
             teacher_temp: Some(0.04),
+            target_entropy: Some(2.5),
+            target_usage: Some(0.75),
             images_per_s: 10.0,
             data_wait: 0.25,
             total_steps: 7,
@@ -256,7 +264,7 @@ mod tests {
         assert_eq!(
             RunEvent::Step(step()).metrics_line().as_deref(),
             Some(
-                r#"{"kind":"step","step":0,"epoch":0,"loss":8.25,"loss_global":8.0,"loss_local":8.5,"lr":0.5,"weight_decay":1e-6,"ema_momentum":0.996,"teacher_temp":0.04,"images_per_s":10.0,"data_wait":0.25}"#
+                r#"{"kind":"step","step":0,"epoch":0,"loss":8.25,"loss_global":8.0,"loss_local":8.5,"lr":0.5,"weight_decay":1e-6,"ema_momentum":0.996,"teacher_temp":0.04,"target_entropy":2.5,"target_usage":0.75,"images_per_s":10.0,"data_wait":0.25}"#
             )
         );
     }
@@ -266,6 +274,8 @@ mod tests {
         let report = StepReport {
             ema_momentum: None,
             teacher_temp: None,
+            target_entropy: None,
+            target_usage: None,
             loss_local: None,
             ..step()
         };
@@ -273,6 +283,7 @@ mod tests {
         assert!(
             !line.contains("ema_momentum")
                 && !line.contains("teacher_temp")
+                && !line.contains("target_")
                 && !line.contains("loss_local")
         );
         assert!(line.contains("loss_global"));

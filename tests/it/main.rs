@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod collapse;
+mod grid;
 mod methods;
 mod runs;
 mod selftest;

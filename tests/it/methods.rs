@@ -8,7 +8,7 @@ use sslight_core::run::RunError;
 
 use crate::runs::{Cpu, NEVER, image_folder, lines, losses, train, words};
 
-const METHODS: [&str; 4] = ["dino", "swav", "moco", "supervised"];
+const METHODS: [&str; 5] = ["dino", "swav", "moco", "simclr", "supervised"];
 
 /// The words of a run of a method: 24 images, 3 steps an epoch.
 fn words_of(method: &str, data: &str, out: &Path, more: &[&str]) -> Vec<String> {
@@ -24,6 +24,8 @@ fn words_of(method: &str, data: &str, out: &Path, more: &[&str]) -> Vec<String> 
         "moco.hidden_dim=16",
         "moco.out_dim=8",
         "moco.queue_length=20",
+        "simclr.hidden_dim=16",
+        "simclr.out_dim=8",
     ];
     words(data, out, &[&own[..], more].concat())
 }
@@ -51,7 +53,8 @@ fn every_method_trains_evaluates_and_reports_the_keys_that_it_has() {
             let has = |key: &str| step.get(key).is_some();
             assert!(step["loss"].as_f64().unwrap().is_finite(), "{method}");
             assert_eq!(has("loss_global"), method != "supervised", "{method}");
-            assert_eq!(has("loss_local"), method != "supervised", "{method}");
+            let crops = !["simclr", "supervised"].contains(&method);
+            assert_eq!(has("loss_local"), crops, "{method}");
             assert_eq!(has("ema_momentum"), ["dino", "moco"].contains(&method));
             assert_eq!(has("teacher_temp"), method == "dino");
         }
@@ -65,7 +68,7 @@ fn every_method_trains_evaluates_and_reports_the_keys_that_it_has() {
 fn every_method_that_stops_anywhere_goes_on_with_the_same_losses() {
     let folder = tempfile::tempdir().unwrap();
     let data = image_folder(&folder.path().join("data"));
-    for method in ["swav", "moco", "supervised"] {
+    for method in ["swav", "moco", "simclr", "supervised"] {
         let whole = folder.path().join(format!("{method}-whole"));
         train::<Cpu>(&words_of(method, &data, &whole, &[]), NEVER).unwrap();
         // After an epoch, and in the middle of one, when SwAV's queue is in use and MoCo's has wrapped.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::backend::AutodiffBackend;
 use serde::Serialize;
 use sslight_core::config::resolve;
 use sslight_core::run::evaluate_weights;
@@ -45,7 +46,12 @@ pub fn run(args: &KnnArgs) -> Result<Outcome, CliError> {
     })?;
     let engine = backend::choose(resolved.config.backend)?;
     let (report, protocol) = with_engine!(engine, |B, device| {
-        evaluate_weights::<B>(&resolved.config, &weights, &device)
+        // Without gradients: a tape would cost memory, and rounding that a run's own score does not have.
+        evaluate_weights::<<B as AutodiffBackend>::InnerBackend>(
+            &resolved.config,
+            &weights,
+            &device,
+        )
     })?;
     let score = Score {
         weights: found.weights,

@@ -167,6 +167,8 @@ mod tests {
             weight_decay: 1e-6,
             ema_momentum: Some(0.996),
             teacher_temp: Some(0.04),
+            target_entropy: None,
+            target_usage: None,
             images_per_s: 812.4,
             data_wait: 0.031,
             total_steps: 620,

@@ -158,7 +158,7 @@ impl RunConfig {
         match self.method {
             Method::Dino => self.dino.freeze_last_layer_epochs,
             Method::Swav => self.swav.freeze_prototypes_epochs,
-            Method::Moco | Method::Supervised => 0,
+            _ => 0,
         }
     }
 

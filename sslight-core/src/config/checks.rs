@@ -88,15 +88,20 @@ pub(super) fn warnings(config: &RunConfig) -> Vec<String> {
                 config.views.locals
             ));
         }
-        Method::Moco => {}
-        Method::Supervised => {
-            if config.probe {
-                found.push(
-                    "probe = true adds nothing to method = supervised, which trains a classifier anyway"
-                        .to_owned(),
-                );
-            }
-        }
+        Method::Supervised if config.probe => found.push(
+            "probe = true adds nothing to method = supervised, which trains a classifier anyway"
+                .to_owned(),
+        ),
+        _ => {}
+    }
+    if !config.method.looks_at_locals()
+        && config.method != Method::Supervised
+        && config.views.locals > 0
+    {
+        found.push(format!(
+            "method = {} looks at no local views; views.locals = {} are not drawn",
+            config.method, config.views.locals
+        ));
     }
     if config.optim.schedule == ScheduleKind::Cosine && config.optim.min_lr > config.peak_lr() {
         found.push(format!(

@@ -54,6 +54,8 @@ vocabulary! {
         Swav => "swav",
         /// Contrast against a queue of momentum keys (Chen et al., 2020).
         Moco => "moco",
+        /// Contrast between the views of a batch (Chen et al., 2020), two global views.
+        Simclr => "simclr",
         /// Cross-entropy on labels: the control, not a self-supervised method.
         Supervised => "supervised",
     }
@@ -163,7 +165,32 @@ impl Method {
             Self::Dino => "self-distillation with a momentum teacher",
             Self::Swav => "swapped prediction of cluster codes",
             Self::Moco => "contrast against a queue of momentum keys",
+            Self::Simclr => "contrast between the images of a batch",
             Self::Supervised => "cross-entropy on labels, the control",
+        }
+    }
+}
+
+impl Method {
+    /// Whether local views enter its loss.
+    pub fn looks_at_locals(self) -> bool {
+        !matches!(self, Self::Supervised | Self::Simclr)
+    }
+
+    /// What may help when it collapses: the remedies that its authors and users report.
+    pub fn against_collapse(self) -> &'static str {
+        match self {
+            Self::Dino => {
+                "lower optim.base_lr or dino.teacher_temp, or raise dino.ema_momentum; dino.center_momentum below 1 \
+                 is needed"
+            }
+            Self::Swav => {
+                "lower optim.base_lr or swav.epsilon (0.03), raise swav.freeze_prototypes_epochs, or shorten \
+                 swav.queue_length"
+            }
+            Self::Moco => "lower optim.base_lr, or raise moco.queue_length or moco.ema_momentum",
+            Self::Simclr => "lower optim.base_lr or simclr.temperature, or raise batch_size",
+            Self::Supervised => "lower optim.base_lr",
         }
     }
 }

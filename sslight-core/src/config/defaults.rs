@@ -9,11 +9,13 @@ use toml::Value;
 use super::{
     Backbone, BackendChoice, Checkpoint, Crop, Dino, Eval, Family, Health, Jitter, KnnProtocol,
     Loss, Method, Moco, Model, OnCollapse, Optim, OptimizerKind, Recipe, Resume, RunConfig,
-    ScheduleKind, Swav, Views,
+    ScheduleKind, Simclr, Swav, Views,
 };
 
 /// The side of global views for which the recipes' local sizes are published.
 const PUBLISHED_GLOBAL_SIZE: usize = 224;
+/// The shorter side that images are resized to in evaluation before the centre crop.
+const PUBLISHED_RESIZE: usize = 256;
 
 /// The published setting of a method on a backbone, with the `baseline` recipe's views.
 pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
@@ -54,14 +56,15 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
         dino: dino(backbone.family()),
         swav: swav(),
         moco: moco(),
+        simclr: simclr(),
         optim: optim(method, backbone.family()),
         eval: Eval {
             knn_every: 1,
             knn_k: 20,
             knn_temperature: 0.07,
             knn_protocol: KnnProtocol::Bank,
-            resize: 256,
-            crop: 224,
+            resize: PUBLISHED_RESIZE,
+            crop: PUBLISHED_GLOBAL_SIZE,
             bank_size: None,
         },
         checkpoint: Checkpoint {
@@ -90,7 +93,7 @@ fn views(method: Method, family: Family) -> Views {
             size: 96,
         },
         locals: match (method, family) {
-            (Method::Supervised, _) => 0,
+            (method, _) if !method.looks_at_locals() => 0,
             (Method::Dino, Family::Vit) => 10,
             _ => 6,
         },
@@ -106,7 +109,7 @@ fn views(method: Method, family: Family) -> Views {
         blur: match method {
             Method::Supervised => [0.0; 3],
             Method::Swav => [0.5; 3],
-            Method::Dino | Method::Moco => [1.0, 0.1, 0.5],
+            _ => [1.0, 0.1, 0.5],
         },
         solarize: if swav { 0.0 } else { if_views(0.2) },
         mean: [0.485, 0.456, 0.406],
@@ -166,6 +169,18 @@ fn moco() -> Moco {
     }
 }
 
+/// SimCLR's head, and the temperature of its runs on ImageNet; 0.5 is that of its runs on small images with small
+/// batches. Views and optimizer are those of this paper, so that methods differ by their loss alone.
+fn simclr() -> Simclr {
+    Simclr {
+        out_dim: 128,
+        hidden_dim: 2048,
+        layers: 2,
+        use_bn: false,
+        temperature: 0.1,
+    }
+}
+
 fn optim(method: Method, family: Family) -> Optim {
     let lars = Optim {
         kind: OptimizerKind::Lars,
@@ -204,6 +219,15 @@ fn optim(method: Method, family: Family) -> Optim {
         },
         (Family::Cnn, _) => lars,
     }
+}
+
+/// The sizes of images in evaluation: as large as global views, after resizing in the published ratio of 256 to 224.
+pub(super) fn evaluation_sizes(global_size: usize) -> [(&'static str, Value); 2] {
+    let resize = (global_size * PUBLISHED_RESIZE) as f64 / PUBLISHED_GLOBAL_SIZE as f64;
+    [
+        ("eval.resize", Value::Integer(resize.round() as i64)),
+        ("eval.crop", Value::Integer(global_size as i64)),
+    ]
 }
 
 /// What a recipe sets: crop scales, local size and loss weights, and nothing else.

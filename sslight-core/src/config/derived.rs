@@ -33,7 +33,7 @@ impl RunConfig {
     /// Local views that are drawn of each image: none where nothing would look at them.
     pub fn locals(&self) -> usize {
         match self.method {
-            Method::Supervised => 0,
+            method if !method.looks_at_locals() => 0,
             Method::Moco if self.moco.global_only => 0,
             _ => self.views.locals,
         }
@@ -77,13 +77,13 @@ impl RunConfig {
         }
     }
 
-    /// Views that the trained network sees per step: all of each image for DINO and SwAV, one global view less
+    /// Views that the trained network sees per step: all of each image for DINO, SwAV and SimCLR, one global view less
     /// for MoCo, one for supervised training.
     pub fn views_per_step(&self) -> usize {
         let views = match self.method {
-            Method::Dino | Method::Swav => 2 + self.locals(),
             Method::Moco => 1 + self.locals(),
             Method::Supervised => 1,
+            _ => 2 + self.locals(),
         };
         views * self.batch_size
     }

@@ -42,7 +42,15 @@ impl ResolvedConfig {
             return;
         }
         if self.config.method == Method::Supervised {
-            let allowed = format!("dino, swav or moco for images without labels; {LABELS}");
+            let others: Vec<&str> = Method::all()
+                .iter()
+                .filter(|method| **method != Method::Supervised)
+                .map(|method| method.word())
+                .collect();
+            let allowed = format!(
+                "one of {} for images without labels; {LABELS}",
+                others.join(", ")
+            );
             problems.push(self.out_of_range("method", Method::Supervised.to_string(), allowed));
         }
         if self.config.probe {
@@ -74,7 +82,7 @@ impl ResolvedConfig {
                 let queue = auto::moco_queue(images, config.batch_size);
                 at_most("moco.queue_length", config.moco.queue_length, queue);
             }
-            Method::Dino | Method::Supervised => {}
+            _ => {}
         }
     }
 

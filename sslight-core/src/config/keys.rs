@@ -118,6 +118,11 @@ const KEYS: &[Key] = keys! {
     "moco.temperature": POSITIVE, "temperature of the softmax over similarities";
     "moco.ema_momentum": PROBABILITY, "momentum of the key encoder";
     "moco.global_only": Kind::Switch, "the two global views alone, as MoCo v2 was published";
+    "simclr.out_dim": COUNT, "length of an embedding";
+    "simclr.hidden_dim": COUNT, "width of the head's hidden layers";
+    "simclr.layers": COUNT, "linear layers of the head";
+    "simclr.use_bn": Kind::Switch, "batch normalisation in the head";
+    "simclr.temperature": POSITIVE, "temperature of the softmax over similarities";
     "optim.kind": Kind::Word(OptimizerKind::WORDS), "the optimizer";
     "optim.base_lr": FACTOR, "learning rate per 256 images";
     "optim.min_lr": FACTOR, "learning rate at the end";
@@ -140,8 +145,8 @@ const KEYS: &[Key] = keys! {
     "eval.knn_k": COUNT, "number of neighbours";
     "eval.knn_temperature": POSITIVE, "temperature of the neighbours' weights";
     "eval.knn_protocol": Kind::Word(KnnProtocol::WORDS), "neighbours among training or among validation images";
-    "eval.resize": COUNT, "shorter side after resizing, in pixels";
-    "eval.crop": COUNT, "side of the centre crop, in pixels";
+    "eval.resize": COUNT, "shorter side after resizing, in pixels; follows views.global.size";
+    "eval.crop": COUNT, "side of the centre crop, in pixels; follows views.global.size";
     "eval.bank_size": Kind::Or("all", &COUNT), "largest number of training images in the kNN bank";
     "checkpoint.every": COUNT, "epochs between checkpoints";
     "checkpoint.keep_last": COUNT, "newest checkpoints kept";

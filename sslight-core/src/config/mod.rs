@@ -49,7 +49,7 @@ pub use nearest::{did_you_mean, nearest};
 pub use provenance::{Origin, Provenance};
 pub use resolve::{ResolvedConfig, resolve};
 pub use sections::{
-    Checkpoint, Crop, Dino, Eval, Health, Jitter, Loss, Moco, Model, Optim, Swav, Views,
+    Checkpoint, Crop, Dino, Eval, Health, Jitter, Loss, Moco, Model, Optim, Simclr, Swav, Views,
 };
 pub use show::{Difference, FREE_TO_CHANGE};
 
@@ -107,6 +107,8 @@ pub struct RunConfig {
     pub swav: Swav,
     /// MoCo's own keys.
     pub moco: Moco,
+    /// SimCLR's own keys.
+    pub simclr: Simclr,
     /// Optimizer and schedules.
     pub optim: Optim,
     /// Evaluation during the run.

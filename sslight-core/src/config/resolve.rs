@@ -64,6 +64,9 @@ pub fn resolve<S: AsRef<str>>(words: &[S]) -> Result<ResolvedConfig, ConfigError
     for (name, value) in defaults::recipe(recipe, method, backbone.family(), global_size, patch) {
         leaves.insert(name.to_owned(), (value, Origin::Recipe(recipe)));
     }
+    for (name, value) in defaults::evaluation_sizes(global_size) {
+        leaves.insert(name.to_owned(), (value, Origin::Default));
+    }
     for entry in valid.drain(..) {
         leaves.insert(entry.key, (entry.value, entry.origin));
     }

@@ -180,6 +180,22 @@ pub struct Moco {
     pub global_only: bool,
 }
 
+/// Keys `simclr.*`: head and temperature of SimCLR.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Simclr {
+    /// Length of an embedding.
+    pub out_dim: usize,
+    /// Width of the hidden layers of the head.
+    pub hidden_dim: usize,
+    /// Number of linear layers of the head.
+    pub layers: usize,
+    /// Whether the head has batch normalisation.
+    pub use_bn: bool,
+    /// Temperature of the softmax over similarities.
+    pub temperature: f64,
+}
+
 /// Keys `optim.*`: optimizer and schedules. Schedules run over steps.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -236,9 +252,9 @@ pub struct Eval {
     pub knn_temperature: f64,
     /// Where neighbours come from.
     pub knn_protocol: KnnProtocol,
-    /// Length of an image's shorter side after resizing, in pixels.
+    /// Length of an image's shorter side after resizing, in pixels; by default 256/224 of `views.global.size`.
     pub resize: usize,
-    /// Side of the centre crop, in pixels.
+    /// Side of the centre crop, in pixels; by default `views.global.size`.
     pub crop: usize,
     /// Largest number of training images in the bank; `None` is all of them.
     #[serde(with = "words::all")]

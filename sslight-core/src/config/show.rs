@@ -214,7 +214,7 @@ impl RunConfig {
                     self.moco.queue_length,
                 ),
             )],
-            Method::Supervised => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }

@@ -38,8 +38,29 @@ pub fn dino_terms<B: Backend>(
     center: Tensor<B, 2>,
     temps: Temps,
 ) -> PairTerms<B> {
-    let targets = softmax((teacher - center) / temps.teacher, 1);
-    cross_view_terms(log_softmax(student / temps.student, 1), targets)
+    let targets = dino_targets(teacher, center, temps.teacher);
+    terms_of_targets(student, targets, temps.student)
+}
+
+/// The teacher's centred and sharpened probabilities; nothing may carry a gradient.
+///
+/// # Shapes
+/// teacher logits `[rows, k]`, center `[1, k]` to `[rows, k]`.
+pub fn dino_targets<B: Backend>(
+    teacher: Tensor<B, 2>,
+    center: Tensor<B, 2>,
+    teacher_temp: f64,
+) -> Tensor<B, 2> {
+    softmax((teacher - center) / teacher_temp, 1)
+}
+
+/// The pair terms of given targets, see [`dino_terms`].
+pub fn terms_of_targets<B: Backend>(
+    student: Tensor<B, 2>,
+    targets: Tensor<B, 2>,
+    student_temp: f64,
+) -> PairTerms<B> {
+    cross_view_terms(log_softmax(student / student_temp, 1), targets)
 }
 
 /// The centre after a step: an exponential moving average of the mean teacher logit (Eq. 4).

@@ -5,11 +5,14 @@ pub mod dino;
 pub mod moco;
 mod pairs;
 pub mod queue;
+pub mod simclr;
 pub mod sinkhorn;
 pub mod swav;
+mod targets;
 
 #[cfg(test)]
 mod testing;
 
 pub use cross_entropy::cross_entropy;
 pub use pairs::{GLOBAL_VIEWS, PairTerms, PairWeights, cross_view_terms};
+pub use targets::{TargetStats, target_stats};

@@ -105,6 +105,8 @@ methods! {
     Swav(Swav, SwavConfig) in swav;
     /// See [`Moco`](super::moco::Moco).
     Moco(Moco, MocoConfig) in moco;
+    /// See [`Simclr`](super::simclr::Simclr).
+    Simclr(Simclr, SimclrConfig) in simclr;
     /// See [`Supervised`](super::supervised::Supervised).
     Supervised(Supervised, SupervisedConfig) in supervised;
 }

@@ -16,8 +16,8 @@ use sslight_models::{
 use super::probe::{add_probe, probe_loss};
 use super::views::features_of_views;
 use super::{Method, MethodSetup, StepOutput, StochasticDepth, ViewBatch};
-use crate::loss::dino::{Temps, dino_terms, update_center};
-use crate::loss::{GLOBAL_VIEWS, PairWeights};
+use crate::loss::dino::{dino_targets, terms_of_targets, update_center};
+use crate::loss::{GLOBAL_VIEWS, PairWeights, target_stats};
 use crate::optim::grads;
 use crate::schedule::Clock;
 
@@ -196,12 +196,10 @@ impl<B: AutodiffBackend> Method<B> for Dino<B> {
             .student
             .forward(&batch.groups, self.step.depth, values.step);
 
-        let temps = Temps {
-            student: self.step.student_temp,
-            teacher: values.teacher_temp,
-        };
         let center = self.center.value();
-        let terms = dino_terms(student.logits, teacher.clone(), center.clone(), temps);
+        let targets = dino_targets(teacher.clone(), center.clone(), values.teacher_temp);
+        let stats = target_stats(targets.clone());
+        let terms = terms_of_targets(student.logits, targets, self.step.student_temp);
         self.center
             .update(update_center(center, teacher, self.step.center_momentum));
         // See BatchNorm: folds the update in at once.
@@ -220,6 +218,7 @@ impl<B: AutodiffBackend> Method<B> for Dino<B> {
         let output = StepOutput {
             ema_momentum: Some(values.ema_momentum),
             teacher_temp: Some(values.teacher_temp),
+            targets: Some(stats),
             ..StepOutput::new(loss, values)
         };
         (output.with_terms(terms).with_probe(probe), grads)

@@ -9,6 +9,7 @@ pub mod moco;
 mod output;
 mod probe;
 mod setup;
+pub mod simclr;
 pub mod supervised;
 pub mod swav;
 mod views;
@@ -20,7 +21,7 @@ use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::Linear;
 
 pub use any::AnyMethod;
-pub use output::{StepOutput, StepStats, ValidationStats};
+pub use output::{StepOutput, StepStats, TargetSummary, ValidationStats};
 pub use setup::MethodSetup;
 pub use views::StochasticDepth;
 

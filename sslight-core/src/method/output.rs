@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn_train::ItemLazy;
 use sslight_models::backend::Backend;
 
-use crate::loss::PairTerms;
+use crate::loss::{PairTerms, TargetStats};
 use crate::schedule::StepValues;
 
 /// The losses of one step, still on the device.
@@ -22,6 +22,8 @@ pub struct StepOutput<B: Backend> {
     pub ema_momentum: Option<f64>,
     /// Temperature of the teacher's softmax, where the method has one.
     pub teacher_temp: Option<f64>,
+    /// What the targets look like, where the method has targets over outputs.
+    pub targets: Option<TargetStats<B>>,
     /// The schedules' values.
     pub values: StepValues,
 }
@@ -36,6 +38,7 @@ impl<B: Backend> StepOutput<B> {
             loss_probe: None,
             ema_momentum: None,
             teacher_temp: None,
+            targets: None,
             values,
         }
     }
@@ -58,7 +61,32 @@ impl<B: Backend> StepOutput<B> {
     }
 }
 
-/// The same on the host.
+/// [`TargetStats`] on the host.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TargetSummary {
+    /// Mean over rows of the entropy of a target, in nats.
+    pub entropy: f64,
+    /// Number of outputs that are some row's largest.
+    pub winners: f64,
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of outputs.
+    pub outputs: usize,
+}
+
+impl TargetSummary {
+    /// The entropy of uniform targets, which is the loss of a network that tells no image from another.
+    pub fn max_entropy(&self) -> f64 {
+        (self.outputs as f64).ln()
+    }
+
+    /// Share of the outputs that could be some row's largest and are.
+    pub fn usage(&self) -> f64 {
+        self.winners / self.outputs.min(self.rows).max(1) as f64
+    }
+}
+
+/// A [`StepOutput`] on the host.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepStats {
     /// The loss that was minimised.
@@ -73,6 +101,8 @@ pub struct StepStats {
     pub ema_momentum: Option<f64>,
     /// Temperature of the teacher's softmax, where the method has one.
     pub teacher_temp: Option<f64>,
+    /// What the targets look like, where the method has targets over outputs.
+    pub targets: Option<TargetSummary>,
     /// The schedules' values.
     pub values: StepValues,
 }
@@ -92,6 +122,12 @@ impl<B: Backend> ItemLazy for StepOutput<B> {
             loss_probe: self.loss_probe.map(scalar),
             ema_momentum: self.ema_momentum,
             teacher_temp: self.teacher_temp,
+            targets: self.targets.map(|targets| TargetSummary {
+                entropy: scalar(targets.entropy),
+                winners: scalar(targets.winners),
+                rows: targets.rows,
+                outputs: targets.outputs,
+            }),
             values: self.values,
         }
     }

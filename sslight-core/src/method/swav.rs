@@ -19,7 +19,7 @@ use super::views::features_of_views;
 use super::{Method, MethodSetup, StepOutput, StochasticDepth, ViewBatch};
 use crate::loss::queue::push_front;
 use crate::loss::swav::{Assignment, codes, swav_terms};
-use crate::loss::{GLOBAL_VIEWS, PairWeights};
+use crate::loss::{GLOBAL_VIEWS, PairWeights, target_stats};
 use crate::optim::grads;
 use crate::schedule::{Clock, StepValues};
 
@@ -281,6 +281,7 @@ impl<B: AutodiffBackend> Method<B> for Swav<B> {
             output.scores.clone().detach(),
             batch.batch,
         );
+        let stats = target_stats(codes.clone());
         let terms = swav_terms(output.scores, codes, this.step.temperature);
 
         let first_view = features.narrow(0, 0, batch.batch);
@@ -293,7 +294,10 @@ impl<B: AutodiffBackend> Method<B> for Swav<B> {
         if values.freeze_last_layer {
             grads::drop_all::<B, _>(&network.head.prototypes, &mut grads);
         }
-        let output = StepOutput::new(loss, values);
+        let output = StepOutput {
+            targets: Some(stats),
+            ..StepOutput::new(loss, values)
+        };
         (output.with_terms(terms).with_probe(probe), grads)
     }
 

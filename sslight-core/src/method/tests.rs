@@ -39,6 +39,8 @@ fn config(method: MethodChoice, more: &[&str]) -> RunConfig {
         "moco.hidden_dim=8",
         "moco.out_dim=6",
         "moco.queue_length=10",
+        "simclr.hidden_dim=8",
+        "simclr.out_dim=6",
     ];
     let method = format!("method={method}");
     match resolve(&[&words[..], &[method.as_str()], more].concat()) {
@@ -132,6 +134,7 @@ fn names_of_parameters_show_no_variant_and_no_method_shares_an_identity_between_
         (MethodChoice::Dino, "student.backbone.features.0.0.weight"),
         (MethodChoice::Swav, "network.backbone.features.0.0.weight"),
         (MethodChoice::Moco, "query.backbone.features.0.0.weight"),
+        (MethodChoice::Simclr, "network.backbone.features.0.0.weight"),
         (MethodChoice::Supervised, "backbone.features.0.0.weight"),
     ] {
         let method = init(&config(choice, &["probe=true"]), &clock());
@@ -162,7 +165,7 @@ fn every_method_reports_what_it_has_and_leaves_out_what_it_lacks() {
         let pairs = *choice != MethodChoice::Supervised;
         assert_eq!(
             (loss_global.is_some(), loss_local.is_some()),
-            (pairs, pairs)
+            (pairs, pairs && *choice != MethodChoice::Simclr)
         );
         assert_eq!(loss_probe, None);
         let has_ema = matches!(choice, MethodChoice::Dino | MethodChoice::Moco);
@@ -174,7 +177,12 @@ fn every_method_reports_what_it_has_and_leaves_out_what_it_lacks() {
 
 #[test]
 fn the_probe_learns_and_changes_no_other_loss() {
-    for choice in [MethodChoice::Dino, MethodChoice::Swav, MethodChoice::Moco] {
+    for choice in [
+        MethodChoice::Dino,
+        MethodChoice::Swav,
+        MethodChoice::Moco,
+        MethodChoice::Simclr,
+    ] {
         let run = |more: &[&str]| {
             let clock = clock();
             let method = init(&config(choice, more), &clock);

@@ -134,5 +134,6 @@ pub fn eval_config(config: &RunConfig, batch_size: usize) -> EvalConfig {
         std: config.views.std.map(|v| v as f32),
         batch_size,
         workers: config.worker_count(),
+        max_bad_images: config.max_bad_images,
     }
 }

@@ -94,15 +94,13 @@ pub enum RunError {
         /// Its loss.
         loss: f64,
     },
-    /// The features have collapsed, and `health.on_collapse=stop` was given.
-    #[error(
-        "epoch {epoch}: the features have collapsed (their standard deviation is {relative:.4} of an even spread); {advice}"
-    )]
+    /// Training has collapsed, and `health.on_collapse=stop` was given.
+    #[error("step {step}: training has collapsed: {reason}; {advice}")]
     Collapsed {
-        /// The epoch.
-        epoch: usize,
-        /// Standard deviation in units of `1 / sqrt(dim)`.
-        relative: f64,
+        /// Optimizer steps taken.
+        step: usize,
+        /// What shows it.
+        reason: String,
         /// What may help the method.
         advice: &'static str,
     },

@@ -4,6 +4,7 @@ mod assemble;
 mod error;
 mod evaluator;
 mod folder;
+mod health;
 mod session;
 mod state;
 
@@ -178,6 +179,7 @@ fn run<B: AutodiffBackend>(
         state,
         progress: session::Progress::new(&data.loader, start.total_steps),
         pending: Vec::new(),
+        watch: health::CollapseWatch::default(),
         error: None,
     };
     let strategy = StepStrategy::<B>::new(

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use burn::module::AutodiffModule;
 use burn_train::ItemLazy;
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 use sslight_data::Loader;
 use sslight_models::backend::AutodiffBackend;
 use sslight_models::weights;
@@ -15,9 +14,10 @@ use sslight_models::weights;
 use super::RunError;
 use super::evaluator::{Evaluator, KnnReport};
 use super::folder::RunFolder;
+use super::health::{CollapseWatch, Finding};
 use super::state::{RunState, STATE_FILE};
 use crate::checkpoint::CheckpointStore;
-use crate::config::{Method as MethodChoice, OnCollapse, RunConfig};
+use crate::config::{OnCollapse, RunConfig};
 use crate::learner::{Feed, RunHooks, StepReady, Stop};
 use crate::method::{AnyMethod, Method, StepOutput, StepStats, ValidationStats};
 use crate::observe::{
@@ -27,25 +27,6 @@ use crate::observe::{
 
 /// The exported backbone, in the run folder and in each checkpoint.
 pub const BACKBONE_FILE: &str = "backbone.safetensors";
-
-/// Features whose standard deviation is below this share of an even spread have collapsed. Features after a
-/// ReLU are all positive and have about half of an even spread when healthy; collapsed ones a hundredth.
-const COLLAPSE_SPREAD: f64 = 0.05;
-
-/// What may help a method whose features collapse.
-fn against_collapse(method: MethodChoice) -> &'static str {
-    match method {
-        MethodChoice::Dino => {
-            "lower optim.base_lr or dino.teacher_temp, or raise dino.ema_momentum; dino.center_momentum below 1 is \
-             needed"
-        }
-        MethodChoice::Swav => "lower optim.base_lr or swav.epsilon, or raise swav.queue_length",
-        MethodChoice::Moco => {
-            "lower optim.base_lr, or raise moco.queue_length or moco.ema_momentum"
-        }
-        MethodChoice::Supervised => "lower optim.base_lr",
-    }
-}
 
 /// The kNN scores that training has to beat, in percent; absent without labels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -136,6 +117,7 @@ pub struct Session<B: AutodiffBackend> {
     pub state: RunState,
     pub progress: Progress,
     pub pending: Vec<StepOutput<B>>,
+    pub watch: CollapseWatch,
     pub error: Option<RunError>,
 }
 
@@ -172,6 +154,9 @@ impl<B: AutodiffBackend> Session<B> {
             self.state.epoch_loss_sum += stats.loss;
             self.state.epoch_losses += 1;
             self.state.last_loss = stats.loss;
+            if let Some(finding) = self.watch.after_step(&stats) {
+                self.collapsed(stats.values.step + 1, finding)?;
+            }
             last = Some(stats);
         }
         Ok(last)
@@ -208,6 +193,8 @@ impl<B: AutodiffBackend> Session<B> {
             weight_decay: values.weight_decay,
             ema_momentum: stats.ema_momentum,
             teacher_temp: stats.teacher_temp,
+            target_entropy: stats.targets.map(|targets| targets.entropy),
+            target_usage: stats.targets.map(|targets| targets.usage()),
             images_per_s,
             data_wait,
             total_steps: self.progress.total_steps,
@@ -244,8 +231,10 @@ impl<B: AutodiffBackend> Session<B> {
             seconds: self.progress.epoch_started.elapsed().as_secs_f64(),
             ..EpochReport::default()
         }))?;
-        if let Some(spread) = spread {
-            self.watch_collapse(epoch, steps_done, spread.std, spread.relative)?;
+        if let Some(finding) =
+            spread.and_then(|s| CollapseWatch::after_epoch(steps_done, s.std, s.relative))
+        {
+            self.collapsed(steps_done, finding)?;
         }
         self.progress.epoch_started = Instant::now();
         self.progress.restart();
@@ -268,20 +257,14 @@ impl<B: AutodiffBackend> Session<B> {
         Ok(report)
     }
 
-    fn watch_collapse(
-        &mut self,
-        epoch: usize,
-        step: usize,
-        std: f64,
-        relative: f64,
-    ) -> Result<(), RunError> {
-        if relative >= COLLAPSE_SPREAD {
-            return Ok(());
-        }
-        let advice = against_collapse(self.config.method);
-        let mut details = Map::new();
-        details.insert("feature_std".into(), std.into());
-        details.insert("relative".into(), relative.into());
+    /// Tells of a collapse, or ends the run with it.
+    fn collapsed(&mut self, step: usize, finding: Finding) -> Result<(), RunError> {
+        let advice = self.config.method.against_collapse();
+        let Finding {
+            reason,
+            mut details,
+        } = finding;
+        details.insert("advice".into(), advice.into());
         self.tell(RunEvent::Event(HealthEvent {
             step,
             name: "collapse_warning".into(),
@@ -289,17 +272,11 @@ impl<B: AutodiffBackend> Session<B> {
         }))?;
         match self.config.health.on_collapse {
             OnCollapse::Stop => Err(RunError::Collapsed {
-                epoch,
-                relative,
+                step,
+                reason,
                 advice,
             }),
-            OnCollapse::Warn => self.notice(
-                Level::Warning,
-                format!(
-                    "the features are nearly the same for all images (standard deviation {relative:.3} of an even \
-                     spread); {advice}"
-                ),
-            ),
+            OnCollapse::Warn => self.notice(Level::Warning, format!("{reason}; {advice}")),
         }
     }
 

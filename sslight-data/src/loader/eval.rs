@@ -28,6 +28,8 @@ pub struct EvalConfig {
     pub batch_size: usize,
     /// Worker threads; zero counts as one.
     pub workers: usize,
+    /// The share of unreadable images that is left out before it is an error.
+    pub max_bad_images: f64,
 }
 
 /// All images of a source in index order, one view each, in one group of size `crop`; the last batch may
@@ -53,6 +55,7 @@ pub fn eval_batches(
         std,
         batch_size,
         workers,
+        max_bad_images: MAX_BAD_IMAGES,
     };
     eval_subset(source, indices, config)
 }
@@ -82,7 +85,7 @@ pub fn eval_subset(
             len: source.len(),
         });
     }
-    let bad = Arc::new(BadImages::new(source.len(), MAX_BAD_IMAGES));
+    let bad = Arc::new(BadImages::new(source.len(), config.max_bad_images));
     let settings = Settings {
         epoch: 0,
         start_step: 0,

@@ -390,7 +390,7 @@ fn evaluation_shows_all_images_in_order_and_keeps_the_short_batch() {
 
 #[test]
 fn evaluation_leaves_unreadable_images_out_and_lists_them() {
-    let eval = |bad: &[usize], batch_size| {
+    let eval_with = |bad: &[usize], batch_size, max_bad_images| {
         let config = EvalConfig {
             resize: 12,
             crop: 10,
@@ -398,9 +398,11 @@ fn evaluation_leaves_unreadable_images_out_and_lists_them() {
             std: IMAGENET_STD,
             batch_size,
             workers: 2,
+            max_bad_images,
         };
         eval_subset(Fake::new(2000, bad), (990..1000).collect(), config).unwrap()
     };
+    let eval = |bad: &[usize], batch_size| eval_with(bad, batch_size, MAX_BAD_IMAGES);
     let clean = collect(eval(&[], 4));
     let mut stream = eval(&[993, 995], 4);
     let batches: Vec<HostBatch> = stream.by_ref().collect::<Result<_, _>>().unwrap();
@@ -419,6 +421,7 @@ fn evaluation_leaves_unreadable_images_out_and_lists_them() {
     // A batch of which nothing is left is passed over.
     assert_eq!(collect(eval(&[993], 1)).len(), 9);
     assert!(eval(&[990, 993, 995], 4).any(|batch| batch.is_err()));
+    assert!(eval_with(&[990, 993, 995], 4, 0.01).all(|batch| batch.is_ok()));
 }
 
 #[test]

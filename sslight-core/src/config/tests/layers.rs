@@ -155,3 +155,17 @@ fn a_path_with_an_equals_sign_is_a_file() {
     std::fs::write(&path, "epochs = 9\n").unwrap();
     assert_eq!(resolved(&[path.to_str().unwrap()]).config.epochs, 9);
 }
+
+#[test]
+fn images_are_evaluated_at_the_size_of_global_views_unless_stated() {
+    let sizes = |words: &[&str]| {
+        let eval = resolved(words).config.eval;
+        (eval.resize, eval.crop)
+    };
+    assert_eq!(sizes(&["data=d"]), (256, 224));
+    assert_eq!(sizes(&["data=d", "views.global.size=64"]), (73, 64));
+    assert_eq!(
+        sizes(&["data=d", "views.global.size=64", "eval.resize=80"]),
+        (80, 64)
+    );
+}

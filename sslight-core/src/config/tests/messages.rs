@@ -65,7 +65,7 @@ fn a_wrong_type_names_the_key_the_type_and_where_it_stands() {
 fn an_unknown_word_names_the_vocabulary_and_the_nearest() {
     assert_eq!(
         message(&["method=dyno"]),
-        "command line: method has no value \"dyno\", only dino, swav, moco, supervised; did you mean dino?"
+        "command line: method has no value \"dyno\", only dino, swav, moco, simclr, supervised; did you mean dino?"
     );
     assert_eq!(
         message(&["backbone=resnet-18"]),
@@ -183,7 +183,7 @@ fn values_that_no_run_can_have_are_refused_with_what_is_allowed() {
         ),
         (
             "eval.crop=64",
-            "eval.crop is 64, but must be at most eval.resize = 32",
+            "eval.crop is 64, but must be at most eval.resize = 48",
         ),
     ];
     for (word, expected) in refused {
@@ -283,7 +283,7 @@ fn labels_are_asked_for_where_they_are_needed() {
     );
     assert_eq!(
         refused(&["data=d", "method=supervised"]),
-        "command line: method is supervised, but must be dino, swav or moco for images without labels; \
+        "command line: method is supervised, but must be one of dino, swav, moco, simclr for images without labels; \
          labels are one folder of images for each class"
     );
     let labelled = DataFacts {

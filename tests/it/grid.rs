@@ -1,0 +1,123 @@
+//! Every method with one network of every family: a hundred steps on embedded images.
+
+use std::fs;
+use std::path::Path;
+
+use sslight_data::{Split, open};
+
+use crate::runs::{Cpu, NEVER, lines, train};
+
+/// The features' spread, in units of an even spread over the sphere, that a network has to keep. Features behind a
+/// ReLU are positive and have about half of an even spread; collapsed ones a hundredth.
+const SPREAD_FLOOR: f64 = 0.05;
+
+const IMAGES: usize = 2000;
+/// Steps of a run: one epoch in batches of 20.
+const STEPS: usize = 100;
+
+/// The first of the embedded images as a folder.
+fn embedded_images(root: &Path) -> String {
+    fs::create_dir_all(root).unwrap();
+    let source = open("embedded", Split::Train).unwrap();
+    for index in 0..IMAGES {
+        let image = source.image(index).unwrap();
+        let picture = image::RgbImage::from_fn(image.width as u32, image.height as u32, |x, y| {
+            image::Rgb(image.pixel(x as usize, y as usize))
+        });
+        picture.save(root.join(format!("{index:04}.png"))).unwrap();
+    }
+    root.to_string_lossy().into_owned()
+}
+
+#[test]
+#[ignore = "slow: twelve runs of a hundred steps"]
+fn every_method_trains_every_family_of_networks_without_collapse() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = format!("data={}", embedded_images(&folder.path().join("images")));
+    // Length of a feature vector, by network.
+    let networks = [
+        ("mobilenet_v2", 1280.0),
+        ("resnet18", 512.0),
+        ("vit_tiny_16", 192.0),
+    ];
+    let mut failed = Vec::new();
+    for method in ["dino", "swav", "moco", "simclr"] {
+        for (network, dim) in networks {
+            let out = folder.path().join(format!("{method}-{network}"));
+            let vit = network.starts_with("vit");
+            let words = [
+                data.clone(),
+                format!("out={}", out.display()),
+                format!("method={method}"),
+                format!("backbone={network}"),
+                // The stem for small images makes patches of 4 pixels.
+                format!("model.small_input={vit}"),
+            ]
+            .into_iter()
+            .chain(WORDS.map(str::to_string))
+            .collect::<Vec<_>>();
+            let summary = train::<Cpu>(&words, NEVER).unwrap();
+            assert_eq!(summary.steps, STEPS, "{method} {network}");
+            let all = lines(&out);
+            let losses: Vec<f64> = all
+                .iter()
+                .filter(|line| line["kind"] == "step")
+                .map(|line| line["loss"].as_f64().unwrap_or(f64::NAN))
+                .collect();
+            let spread = all
+                .iter()
+                .rfind(|line| line["kind"] == "epoch")
+                .and_then(|line| line["feature_std"].as_f64())
+                .map_or(f64::NAN, |std| std * f64::sqrt(dim));
+            let last = losses[losses.len() - 10..].iter().sum::<f64>() / 10.0;
+            let collapsed = collapsed_loss(method);
+            println!(
+                "{method} {network}: loss {:.4} -> {last:.4}, collapsed {collapsed:.4}, spread {spread:.3}",
+                losses[0]
+            );
+            let finite = losses.len() == STEPS && losses.iter().all(|loss| loss.is_finite());
+            let moved = (last - collapsed).abs() > 0.01 * collapsed;
+            if !finite || !moved || spread.is_nan() || spread < SPREAD_FLOOR {
+                failed.push(format!(
+                    "{method} {network}: finite {finite}, last loss {last}, spread {spread}"
+                ));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+const WORDS: [&str; 22] = [
+    "batch_size=20",
+    "epochs=1",
+    "log_every=1",
+    "views.global.size=32",
+    "views.local.size=16",
+    "views.locals=2",
+    "dino.out_dim=256",
+    "dino.hidden_dim=128",
+    "dino.bottleneck_dim=32",
+    "dino.freeze_last_layer_epochs=0",
+    "swav.prototypes=64",
+    "swav.hidden_dim=128",
+    "swav.freeze_prototypes_epochs=0",
+    "moco.queue_length=400",
+    "moco.hidden_dim=128",
+    "moco.ema_momentum=0.99",
+    "simclr.hidden_dim=128",
+    "eval.knn_every=1",
+    "eval.resize=32",
+    "eval.crop=32",
+    "optim.kind=adamw",
+    "optim.base_lr=0.008",
+];
+
+/// The loss of a network that gives every image the same answer; with the weights of pairs summing to 1.
+fn collapsed_loss(method: &str) -> f64 {
+    match method {
+        "dino" => 256f64.ln(),
+        "swav" => 64f64.ln(),
+        "moco" => 401f64.ln(),
+        _ => 39f64.ln(),
+    }
+}
