@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod collapse;
+mod configs;
 mod grid;
 mod methods;
 mod runs;

@@ -380,7 +380,7 @@ fn words_without_an_equals_sign_are_told_how_to_be_written() {
     assert_eq!(
         message(&["paper/dino-resnet18-sslite"]),
         "command line: \"paper/dino-resnet18-sslite\" is neither a configuration nor key=value; \
-         did you mean paper/dino-resnet18-sslight or paper/dino-resnet18-baseline?"
+         did you mean paper/dino-resnet18-sslight, paper/dino-resnet18-baseline or paper/dino-resnet34-sslight?"
     );
     assert_eq!(
         message(&["qqqq"]),

@@ -3,6 +3,7 @@
 mod layers;
 mod messages;
 mod paper;
+mod published;
 mod registry;
 mod show;
 
