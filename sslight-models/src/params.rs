@@ -41,6 +41,12 @@ fn is_enum(container: &str) -> bool {
     container.starts_with("Enum:")
 }
 
+/// The values of a tensor as no part of any tape. `detach` alone leaves a leaf that asks for a gradient as one that
+/// still does.
+pub fn constant<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tensor<B, D> {
+    tensor.detach().set_require_grad(false)
+}
+
 /// Whether a name is that of a buffer, which neither gradients nor the EMA reach.
 pub fn is_buffer(name: &str) -> bool {
     name.ends_with("running_mean") || name.ends_with("running_var")

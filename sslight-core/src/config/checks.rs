@@ -19,6 +19,21 @@ pub(super) fn problems(config: &RunConfig, provenance: &Provenance) -> Vec<Probl
             format!("at most eval.resize = {}", eval.resize),
         ));
     }
+    if !config.batch_size.is_multiple_of(config.accumulate) {
+        let fitting = (1..=config.accumulate)
+            .rev()
+            .find(|parts| config.batch_size.is_multiple_of(*parts));
+        let allowed = format!(
+            "a divisor of batch_size = {}, such as {}",
+            config.batch_size,
+            fitting.unwrap_or(1)
+        );
+        found.push(out_of_range(
+            "accumulate",
+            config.accumulate.to_string(),
+            allowed,
+        ));
+    }
     if let Some(patch) = config.patch_size() {
         let mut sizes = vec![
             ("views.global.size", config.views.global.size),

@@ -34,6 +34,7 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
             Backbone::Resnet50 | Backbone::VitSmall16 => 640,
             _ => 1024,
         },
+        accumulate: 1,
         seed: 0,
         workers: None,
         resume: Resume::Auto,
@@ -47,6 +48,7 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
                 Family::Cnn => 0.0,
                 Family::Vit => 0.1,
             },
+            grad_checkpointing: false,
         },
         views: views(method, backbone.family()),
         loss: Loss {

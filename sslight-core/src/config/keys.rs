@@ -57,6 +57,7 @@ const KEYS: &[Key] = keys! {
     "epochs": COUNT, "length of the run and of its schedules";
     "max_steps": Kind::Or("none", &COUNT), "stop early after this many steps";
     "batch_size": COUNT, "images per step";
+    "accumulate": COUNT, "parts that a batch is taken in, one after the other; must divide batch_size";
     "seed": Kind::Integer(0), "seed of weights, data order and views";
     "workers": Kind::Or("auto", &COUNT), "threads that prepare views; auto is one per core";
     "resume": Kind::Text("auto|never|path"), "continue the run in `out`, start anew, or continue another";
@@ -66,6 +67,7 @@ const KEYS: &[Key] = keys! {
     "max_bad_images": PROBABILITY, "largest share of undecodable images passed over";
     "model.small_input": Kind::Or("auto", &Kind::Switch), "stem for small images; auto: global views of at most 64 px";
     "model.drop_path": Kind::Number(Range::BelowOne), "stochastic depth of a vision transformer's last block";
+    "model.grad_checkpointing": Kind::Switch, "keep no activations, repeat the forward pass: less memory, more time";
     "views.global.scale": Kind::Scale, "share of the image's area in a global crop";
     "views.global.size": COUNT, "side of a global view in pixels";
     "views.local.scale": Kind::Scale, "share of the image's area in a local crop";

@@ -80,6 +80,9 @@ pub struct RunConfig {
     pub max_steps: Option<usize>,
     /// Images per optimizer step.
     pub batch_size: usize,
+    /// Parts that a batch is taken in, one after the other, before the optimizer steps: less memory for the same
+    /// batch. docs/adr/0008-accumulation-and-repeated-passes.md says what stays equal.
+    pub accumulate: usize,
     /// Seed of initial weights, data order and views.
     pub seed: u64,
     /// Threads that prepare views; `None` (auto) is one per core.

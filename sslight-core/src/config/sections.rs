@@ -15,6 +15,9 @@ pub struct Model {
     /// Probability with which stochastic depth leaves out the branches of a vision transformer's last block in
     /// training; earlier blocks have proportionally less, convolutional networks none.
     pub drop_path: f64,
+    /// Whether the forward pass keeps nothing for gradients and is repeated, one size of views at a time, when they
+    /// are due: less memory, more time.
+    pub grad_checkpointing: bool,
 }
 
 /// Keys `views.*`: how the views of an image are drawn. The order of views is two global, then the locals.

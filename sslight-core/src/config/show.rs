@@ -112,6 +112,17 @@ impl RunConfig {
             .collect())
     }
 
+    fn describe_views_per_step(&self) -> String {
+        let views = self.views_per_step();
+        match self.accumulate {
+            1 => views.to_string(),
+            parts => format!(
+                "{views}, in {parts} parts of {} images",
+                self.batch_size / parts
+            ),
+        }
+    }
+
     /// What follows from the values, a line each; counts of steps only when the number of training images is known.
     pub fn describe_derived(&self, images: Option<usize>) -> Vec<(&'static str, String)> {
         let mut lines = vec![
@@ -142,7 +153,7 @@ impl RunConfig {
                     self.views.local.size
                 ),
             ),
-            ("views per step", self.views_per_step().to_string()),
+            ("views per step", self.describe_views_per_step()),
             (
                 "small-image stem",
                 if self.small_input() { "yes" } else { "no" }.to_owned(),

@@ -10,6 +10,7 @@ use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::Linear;
 use sslight_models::{Backbone, UnavailableBackbone};
 
+use super::step::learn_batch;
 use super::{Method, MethodSetup, StepOutput, ValidationStats, ViewBatch};
 use crate::config::Method as MethodChoice;
 use crate::schedule::Clock;
@@ -46,24 +47,30 @@ macro_rules! methods {
             }
         }
 
-        impl<B: AutodiffBackend> Method<B> for AnyMethod<B> {
-            fn learn(&self, batch: &ViewBatch<B>) -> (StepOutput<B>, GradientsParams) {
-                match self { $(Self::$Variant(method) => method.learn(batch),)+ }
+        impl<B: AutodiffBackend> AnyMethod<B> {
+            /// The losses of a batch, and the gradients that the optimizer is to see: clipped, and without
+            /// those of frozen layers. Buffers move, parameters do not.
+            pub fn learn(&self, batch: &ViewBatch<B>) -> (StepOutput<B>, GradientsParams) {
+                match self { $(Self::$Variant(method) => learn_batch(method, batch),)+ }
             }
 
-            fn before_update(self) -> Self {
+            /// See [`Method::before_update`].
+            pub fn before_update(self) -> Self {
                 match self { $(Self::$Variant(method) => Self::$Variant(method.before_update()),)+ }
             }
 
-            fn after_update(self) -> Self {
+            /// See [`Method::after_update`].
+            pub fn after_update(self) -> Self {
                 match self { $(Self::$Variant(method) => Self::$Variant(method.after_update()),)+ }
             }
 
-            fn backbone(&self) -> &Backbone<B> {
+            /// See [`Method::backbone`].
+            pub fn backbone(&self) -> &Backbone<B> {
                 match self { $(Self::$Variant(method) => method.backbone(),)+ }
             }
 
-            fn classifier(&self) -> Option<&Linear<B>> {
+            /// See [`Method::classifier`].
+            pub fn classifier(&self) -> Option<&Linear<B>> {
                 match self { $(Self::$Variant(method) => method.classifier(),)+ }
             }
         }

@@ -1,7 +1,6 @@
 //! DINO: a student learns the centred and sharpened outputs of a teacher that is its moving average.
 //!
-//! One step, in the reference's order: teacher on the two global views, student on all views, loss, centre,
-//! gradients, optimizer, teacher. Both networks normalise with batch statistics of their own rows.
+//! One step: student on all views, teacher on the two global views, loss, gradients, centre, optimizer, teacher. Both networks normalise with batch statistics of their own rows.
 
 use burn::module::{Module, RunningState};
 use burn::optim::GradientsParams;
@@ -14,8 +13,8 @@ use sslight_models::{
 };
 
 use super::probe::{add_probe, probe_loss};
-use super::views::features_of_views;
-use super::{Method, MethodSetup, StepOutput, StochasticDepth, ViewBatch};
+use super::views::PassOfViews;
+use super::{Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
 use crate::loss::dino::{dino_targets, terms_of_targets, update_center};
 use crate::loss::{GLOBAL_VIEWS, PairWeights, target_stats};
 use crate::optim::grads;
@@ -55,10 +54,8 @@ pub struct DinoStep {
     pub student_temp: f64,
     /// Momentum of the centre.
     pub center_momentum: f64,
-    /// Largest gradient norm of a student parameter; 0 does not clip.
-    pub clip_grad: f64,
-    /// Stochastic depth of the student.
-    pub depth: StochasticDepth,
+    /// What all methods do alike.
+    pub options: StepOptions,
 }
 
 impl DinoConfig {
@@ -80,8 +77,7 @@ impl DinoConfig {
                 weights: setup.weights(dino.global_only),
                 student_temp: dino.student_temp,
                 center_momentum: dino.center_momentum,
-                clip_grad: config.optim.clip_grad,
-                depth: setup.depth(),
+                options: setup.options(),
             },
         }
     }
@@ -142,26 +138,6 @@ pub struct DinoNetwork<B: Backend> {
     pub head: DinoHead<B>,
 }
 
-/// Both outputs of a network.
-struct Outputs<B: Backend> {
-    /// `[rows, features_dim]`.
-    features: Tensor<B, 2>,
-    /// `[rows, out_dim]`.
-    logits: Tensor<B, 2>,
-}
-
-impl<B: Backend> DinoNetwork<B> {
-    /// One pass of the backbone for each size of view, one pass of the head over all rows: the statistics
-    /// of the backbone's normalisation are those of one size, the head's those of all views.
-    fn forward(&self, groups: &[Tensor<B, 4>], depth: StochasticDepth, step: usize) -> Outputs<B> {
-        let features = features_of_views(&self.backbone, groups, depth, step);
-        Outputs {
-            logits: self.head.forward(features.clone(), BatchMode::Batch),
-            features,
-        }
-    }
-}
-
 /// The networks and buffers of DINO.
 ///
 /// Should be created with [`DinoConfig`].
@@ -183,51 +159,15 @@ pub struct Dino<B: Backend> {
 }
 
 impl<B: AutodiffBackend> Method<B> for Dino<B> {
-    fn learn(&self, batch: &ViewBatch<B>) -> (StepOutput<B>, GradientsParams) {
-        let values = self.clock.now();
-        let globals = batch.groups[0]
-            .clone()
-            .narrow(0, 0, GLOBAL_VIEWS * batch.batch);
-        let teacher = self
-            .teacher
-            .forward(&[globals], StochasticDepth::OFF, values.step);
-        let teacher = teacher.logits.detach();
-        let student = self
-            .student
-            .forward(&batch.groups, self.step.depth, values.step);
+    /// The teacher's logits.
+    type Trace = Tensor<B, 2>;
 
-        let center = self.center.value();
-        let targets = dino_targets(teacher.clone(), center.clone(), values.teacher_temp);
-        let stats = target_stats(targets.clone());
-        let terms = terms_of_targets(student.logits, targets, self.step.student_temp);
-        self.center
-            .update(update_center(center, teacher, self.step.center_momentum));
-        // See BatchNorm: folds the update in at once.
-        self.center.value_sync();
-
-        let first_view = student.features.narrow(0, 0, batch.batch);
-        let probe = probe_loss(self.classifier.as_ref(), first_view, batch.labels.as_ref());
-        let loss = add_probe(self.step.weights.combine(&terms), probe.as_ref());
-        let mut grads = GradientsParams::from_grads(loss.backward(), self);
-        if self.step.clip_grad > 0.0 {
-            grads::clip_each::<B, _>(&self.student, &mut grads, self.step.clip_grad);
-        }
-        if values.freeze_last_layer {
-            grads::drop_all::<B, _>(&self.student.head.last_layer, &mut grads);
-        }
-        let output = StepOutput {
-            ema_momentum: Some(values.ema_momentum),
-            teacher_temp: Some(values.teacher_temp),
-            targets: Some(stats),
-            ..StepOutput::new(loss, values)
-        };
-        (output.with_terms(terms).with_probe(probe), grads)
+    fn options(&self) -> StepOptions {
+        self.step.options
     }
 
-    fn after_update(mut self) -> Self {
-        let momentum = self.clock.now().ema_momentum;
-        self.teacher = ema_update(self.teacher, &self.student, momentum);
-        self
+    fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     fn backbone(&self) -> &Backbone<B> {
@@ -236,5 +176,58 @@ impl<B: AutodiffBackend> Method<B> for Dino<B> {
 
     fn classifier(&self) -> Option<&Linear<B>> {
         self.classifier.as_ref()
+    }
+
+    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, Tensor<B, 2>> {
+        let values = self.clock.now();
+        let globals = [batch.global_views(0..GLOBAL_VIEWS)];
+        let teacher = PassOfViews::of_teacher(&globals).features(&self.teacher.backbone);
+        let teacher = self
+            .teacher
+            .head
+            .forward(teacher, BatchMode::Batch)
+            .detach();
+        let targets = dino_targets(teacher.clone(), self.center.value(), values.teacher_temp);
+        let stats = target_stats(targets.clone());
+
+        let first_view = features.clone().narrow(0, 0, batch.batch);
+        // One pass over all rows: the statistics of the head's normalisation are those of all views.
+        let student = self.student.head.forward(features, BatchMode::Batch);
+        let terms = terms_of_targets(student, targets, self.step.student_temp);
+        let probe = probe_loss(self.classifier.as_ref(), first_view, batch.labels.as_ref());
+        let loss = add_probe(self.step.weights.combine(&terms), probe.as_ref());
+        let output = StepOutput {
+            ema_momentum: Some(values.ema_momentum),
+            teacher_temp: Some(values.teacher_temp),
+            targets: Some(stats),
+            ..StepOutput::new(loss.clone(), values)
+        };
+        Lesson {
+            loss,
+            output: output.with_terms(terms).with_probe(probe),
+            trace: teacher,
+        }
+    }
+
+    fn remember(&self, teacher: Vec<Tensor<B, 2>>) {
+        let center = self.center.value();
+        let teacher = Tensor::cat(teacher, 0);
+        self.center
+            .update(update_center(center, teacher, self.step.center_momentum));
+        // See BatchNorm: folds the update in at once.
+        self.center.value_sync();
+    }
+
+    fn restrain(&self, grads: &mut GradientsParams) {
+        grads::clip_each::<B, _>(&self.student, grads, self.step.options.clip_grad);
+        if self.clock.now().freeze_last_layer {
+            grads::drop_all::<B, _>(&self.student.head.last_layer, grads);
+        }
+    }
+
+    fn after_update(mut self) -> Self {
+        let momentum = self.clock.now().ema_momentum;
+        self.teacher = ema_update(self.teacher, &self.student, momentum);
+        self
     }
 }

@@ -1,7 +1,7 @@
 //! MoCo, version 2, with several crops: queries are told from a queue of keys that a momentum encoder made.
 //!
-//! One step, in the reference's order: query encoder on global view 1 and the local views, key encoder towards
-//! the query encoder, keys of global view 0, loss against the queue, keys into the queue, gradients, optimizer.
+//! One step: key encoder towards the query encoder, query encoder on global view 1 and the local views, keys of
+//! global view 0, loss against the queue, gradients, keys into the queue, optimizer.
 //! The whole batch is on one device, so that shuffling it between devices has nothing to hide.
 
 use burn::module::{Module, RunningState};
@@ -10,14 +10,14 @@ use burn::tensor::Tensor;
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::activation::l2_normalize;
 use sslight_models::nn::{Linear, ParamInit};
-use sslight_models::params::{copy_values, ema_update};
+use sslight_models::params::{constant, copy_values, ema_update};
 use sslight_models::{
     Backbone, BackboneKind, BatchMode, MocoHead, MocoHeadConfig, UnavailableBackbone,
 };
 
 use super::probe::{add_probe, probe_loss};
-use super::views::features_of_views;
-use super::{Method, MethodSetup, StepOutput, StochasticDepth, ViewBatch};
+use super::views::PassOfViews;
+use super::{Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
 use crate::loss::PairWeights;
 use crate::loss::moco::{moco_terms, query_losses, similarities};
 use crate::loss::queue::write_ring;
@@ -54,10 +54,8 @@ pub struct MocoStep {
     pub weights: PairWeights,
     /// Divides similarities.
     pub temperature: f64,
-    /// Largest gradient norm of a query parameter; 0 does not clip.
-    pub clip_grad: f64,
-    /// Stochastic depth of the query encoder.
-    pub depth: StochasticDepth,
+    /// What all methods do alike.
+    pub options: StepOptions,
 }
 
 impl MocoConfig {
@@ -77,8 +75,7 @@ impl MocoConfig {
             step: MocoStep {
                 weights: setup.weights(moco.global_only),
                 temperature: moco.temperature,
-                clip_grad: config.optim.clip_grad,
-                depth: setup.depth(),
+                options: setup.options(),
             },
         }
     }
@@ -97,7 +94,7 @@ impl MocoConfig {
         let query = self.network(&mut init)?;
         let key = self.network(&mut init)?;
         let random = init.normal([self.queue_length, self.out_dim], 1.0).val();
-        let queue = l2_normalize(random.detach()).transpose();
+        let queue = l2_normalize(constant(random)).transpose();
         // Drawn last, so that a probe changes nothing else.
         let classifier = self
             .probe_classes
@@ -140,22 +137,10 @@ pub struct MocoNetwork<B: Backend> {
     pub head: MocoHead<B>,
 }
 
-/// Both outputs of a network.
-struct Outputs<B: Backend> {
-    /// `[rows, features_dim]`.
-    features: Tensor<B, 2>,
-    /// Vectors of length 1, `[rows, out_dim]`.
-    embeddings: Tensor<B, 2>,
-}
-
 impl<B: Backend> MocoNetwork<B> {
-    fn forward(&self, groups: &[Tensor<B, 4>], depth: StochasticDepth, step: usize) -> Outputs<B> {
-        let features = features_of_views(&self.backbone, groups, depth, step);
-        let embeddings = self.head.forward(features.clone(), BatchMode::Batch);
-        Outputs {
-            features,
-            embeddings: l2_normalize(embeddings),
-        }
+    /// Features to vectors of length 1, `[rows, out_dim]`.
+    fn embed(&self, features: Tensor<B, 2>) -> Tensor<B, 2> {
+        l2_normalize(self.head.forward(features, BatchMode::Batch))
     }
 }
 
@@ -186,68 +171,18 @@ impl<B: Backend> Moco<B> {
         let [_, length] = self.queue.value().dims();
         (self.clock.now().step * batch) % length
     }
-
-    /// The views that queries are made of: global view 1, then the local views.
-    fn query_views(&self, batch: &ViewBatch<B>) -> Vec<Tensor<B, 4>> {
-        let first = &batch.groups[0];
-        if self.step.weights.global_only {
-            return vec![first.clone().narrow(0, batch.batch, batch.batch)];
-        }
-        let rows = first.dims()[0];
-        let others = batch.groups[1..].iter().cloned();
-        std::iter::once(first.clone().narrow(0, batch.batch, rows - batch.batch))
-            .chain(others)
-            .collect()
-    }
 }
 
 impl<B: AutodiffBackend> Method<B> for Moco<B> {
-    fn learn(&self, batch: &ViewBatch<B>) -> (StepOutput<B>, GradientsParams) {
-        let values = self.clock.now();
-        let query = self
-            .query
-            .forward(&self.query_views(batch), self.step.depth, values.step);
+    /// The keys.
+    type Trace = Tensor<B, 2>;
 
-        // Shares identities and buffers with `self`; only the key encoder's values differ.
-        let this = self.clone().before_update();
-        let key_view = batch.groups[0].clone().narrow(0, 0, batch.batch);
-        let keys = this
-            .key
-            .forward(&[key_view], StochasticDepth::OFF, values.step);
-        let keys = keys.embeddings.detach();
-
-        let queue = self.queue.value();
-        let pointer = self.queue_pointer(batch.batch);
-        let similarities = similarities(
-            query.embeddings,
-            keys.clone(),
-            queue.clone(),
-            self.step.temperature,
-        );
-        let terms = moco_terms(query_losses(similarities), batch.batch);
-        self.queue.update(write_ring(queue, keys, pointer));
-        // See BatchNorm: folds the update in at once.
-        self.queue.value_sync();
-
-        let global_view = query.features.narrow(0, 0, batch.batch);
-        let probe = probe_loss(self.classifier.as_ref(), global_view, batch.labels.as_ref());
-        let loss = add_probe(self.step.weights.combine(&terms), probe.as_ref());
-        let mut grads = GradientsParams::from_grads(loss.backward(), self);
-        if self.step.clip_grad > 0.0 {
-            grads::clip_each::<B, _>(&self.query, &mut grads, self.step.clip_grad);
-        }
-        let output = StepOutput {
-            ema_momentum: Some(values.ema_momentum),
-            ..StepOutput::new(loss, values)
-        };
-        (output.with_terms(terms).with_probe(probe), grads)
+    fn options(&self) -> StepOptions {
+        self.step.options
     }
 
-    /// The key encoder follows the query encoder before it makes keys, thus before the optimizer moves the latter.
-    fn before_update(mut self) -> Self {
-        let momentum = self.clock.now().ema_momentum;
-        self.key = ema_update(self.key, &self.query, momentum);
-        self
+    fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     fn backbone(&self) -> &Backbone<B> {
@@ -256,5 +191,65 @@ impl<B: AutodiffBackend> Method<B> for Moco<B> {
 
     fn classifier(&self) -> Option<&Linear<B>> {
         self.classifier.as_ref()
+    }
+
+    /// Global view 1, then the local views.
+    fn student_views(&self, batch: &ViewBatch<B>) -> Vec<Tensor<B, 4>> {
+        let first = &batch.groups[0];
+        if self.step.weights.global_only {
+            return vec![batch.global_views(1..2)];
+        }
+        let rows = first.dims()[0];
+        let others = batch.groups[1..].iter().cloned();
+        std::iter::once(first.clone().narrow(0, batch.batch, rows - batch.batch))
+            .chain(others)
+            .collect()
+    }
+
+    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, Tensor<B, 2>> {
+        let values = self.clock.now();
+        let key_view = [batch.global_views(0..1)];
+        let keys = PassOfViews::of_teacher(&key_view).features(&self.key.backbone);
+        let keys = self.key.embed(keys).detach();
+
+        let global_view = features.clone().narrow(0, 0, batch.batch);
+        let similarities = similarities(
+            self.query.embed(features),
+            keys.clone(),
+            self.queue.value(),
+            self.step.temperature,
+        );
+        let terms = moco_terms(query_losses(similarities), batch.batch);
+        let probe = probe_loss(self.classifier.as_ref(), global_view, batch.labels.as_ref());
+        let loss = add_probe(self.step.weights.combine(&terms), probe.as_ref());
+        let output = StepOutput {
+            ema_momentum: Some(values.ema_momentum),
+            ..StepOutput::new(loss.clone(), values)
+        };
+        Lesson {
+            loss,
+            output: output.with_terms(terms).with_probe(probe),
+            trace: keys,
+        }
+    }
+
+    fn remember(&self, keys: Vec<Tensor<B, 2>>) {
+        let keys = Tensor::cat(keys, 0);
+        let pointer = self.queue_pointer(keys.dims()[0]);
+        self.queue
+            .update(write_ring(self.queue.value(), keys, pointer));
+        // See BatchNorm: folds the update in at once.
+        self.queue.value_sync();
+    }
+
+    fn restrain(&self, grads: &mut GradientsParams) {
+        grads::clip_each::<B, _>(&self.query, grads, self.step.options.clip_grad);
+    }
+
+    /// The key encoder follows the query encoder before it makes keys, thus before the optimizer moves the latter.
+    fn before_update(mut self) -> Self {
+        let momentum = self.clock.now().ema_momentum;
+        self.key = ema_update(self.key, &self.query, momentum);
+        self
     }
 }

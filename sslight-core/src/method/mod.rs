@@ -10,41 +10,63 @@ mod output;
 mod probe;
 mod setup;
 pub mod simclr;
+mod step;
 pub mod supervised;
 pub mod swav;
 mod views;
 
+use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use sslight_models::Backbone;
-use sslight_models::backend::{AutodiffBackend, Backend};
+use sslight_models::backend::AutodiffBackend;
 use sslight_models::nn::Linear;
+
+use crate::schedule::Clock;
 
 pub use any::AnyMethod;
 pub use output::{StepOutput, StepStats, TargetSummary, ValidationStats};
 pub use setup::MethodSetup;
-pub use views::StochasticDepth;
+pub use step::{Lesson, StepOptions};
+pub use views::{StochasticDepth, ViewBatch};
 
-/// One batch of views on the device.
-#[derive(Debug, Clone)]
-pub struct ViewBatch<B: Backend> {
-    /// Runs of consecutive views of equal size, global views first: `[views * batch, 3, size, size]`,
-    /// view-major.
-    pub groups: Vec<Tensor<B, 4>>,
-    /// Images in the batch, which is the number of rows of each view.
-    pub batch: usize,
-    /// Classes `[batch]`, if the data has labels.
-    pub labels: Option<Tensor<B, 1, Int>>,
-}
+/// What a method does in a training step.
+///
+/// The order of a step: [`before_update`](Self::before_update); for each part of the batch the features of
+/// [`student_views`](Self::student_views), [`learn`](Self::learn) and gradients; [`remember`](Self::remember) and
+/// [`restrain`](Self::restrain); the optimizer; [`after_update`](Self::after_update). Only `remember` moves
+/// buffers, beside the statistics of batch normalisation; only the others that take `self` move parameters.
+pub trait Method<B: AutodiffBackend>: AutodiffModule<B> {
+    /// What a part of a batch leaves for the buffers.
+    type Trace;
 
-/// What a method does in a training step, in this order: [`learn`](Self::learn),
-/// [`before_update`](Self::before_update), the optimizer, [`after_update`](Self::after_update).
-pub trait Method<B: AutodiffBackend>: Sized {
-    /// The losses of a batch, and the gradients that the optimizer is to see: clipped, and without those of
-    /// frozen layers. Buffers move here, parameters do not.
-    fn learn(&self, batch: &ViewBatch<B>) -> (StepOutput<B>, GradientsParams);
+    /// What the method is told of steps.
+    fn options(&self) -> StepOptions;
 
-    /// What moves parameters before the optimizer does. `learn` looked at the parameters as this leaves them.
+    /// The clock that it looks at.
+    fn clock(&self) -> &Clock;
+
+    /// The backbone that is trained, evaluated and exported: the student's, or the query encoder's.
+    fn backbone(&self) -> &Backbone<B>;
+
+    /// The linear classifier on its features, if one is trained along.
+    fn classifier(&self) -> Option<&Linear<B>>;
+
+    /// The views that it is shown, groups of one size each, view-major.
+    fn student_views(&self, batch: &ViewBatch<B>) -> Vec<Tensor<B, 4>> {
+        batch.groups.clone()
+    }
+
+    /// The loss of the features of these views, `[views b, features_dim]`.
+    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, Self::Trace>;
+
+    /// Moves the buffers by what the parts of a batch left, in their order.
+    fn remember(&self, traces: Vec<Self::Trace>);
+
+    /// Clips gradients and drops those of frozen layers.
+    fn restrain(&self, grads: &mut GradientsParams);
+
+    /// What moves parameters before the optimizer does. `learn` sees them as this leaves them.
     fn before_update(self) -> Self {
         self
     }
@@ -53,12 +75,6 @@ pub trait Method<B: AutodiffBackend>: Sized {
     fn after_update(self) -> Self {
         self
     }
-
-    /// The backbone that is evaluated and exported: the student's, or the query encoder's.
-    fn backbone(&self) -> &Backbone<B>;
-
-    /// The linear classifier on its features, if one is trained along.
-    fn classifier(&self) -> Option<&Linear<B>>;
 }
 
 #[cfg(test)]

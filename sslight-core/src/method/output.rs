@@ -43,6 +43,59 @@ impl<B: Backend> StepOutput<B> {
         }
     }
 
+    /// The mean over the parts of a batch, which are of one size. Momentum, temperature and the schedules'
+    /// values are the same in all of them.
+    ///
+    /// # Panics
+    /// Without parts.
+    pub(super) fn mean(parts: Vec<Self>) -> Self {
+        let count = parts.len();
+        let sum = parts.into_iter().reduce(Self::plus);
+        let Some(sum) = sum else {
+            panic!("StepOutput::mean: a batch has at least one part")
+        };
+        if count == 1 {
+            return sum;
+        }
+        let share = |sum: Tensor<B, 1>| sum / count as f64;
+        Self {
+            loss: share(sum.loss),
+            loss_global: sum.loss_global.map(share),
+            loss_local: sum.loss_local.map(share),
+            loss_probe: sum.loss_probe.map(share),
+            targets: sum.targets.map(|targets| TargetStats {
+                entropy: share(targets.entropy),
+                winners: share(targets.winners),
+                ..targets
+            }),
+            ..sum
+        }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        fn both<B: Backend>(
+            left: Option<Tensor<B, 1>>,
+            right: Option<Tensor<B, 1>>,
+        ) -> Option<Tensor<B, 1>> {
+            Some(left? + right?)
+        }
+        Self {
+            loss: self.loss + other.loss,
+            loss_global: both(self.loss_global, other.loss_global),
+            loss_local: both(self.loss_local, other.loss_local),
+            loss_probe: both(self.loss_probe, other.loss_probe),
+            targets: self
+                .targets
+                .zip(other.targets)
+                .map(|(left, right)| TargetStats {
+                    entropy: left.entropy + right.entropy,
+                    winners: left.winners + right.winners,
+                    ..left
+                }),
+            ..self
+        }
+    }
+
     /// The same with the terms of pairs of views.
     pub fn with_terms(self, terms: PairTerms<B>) -> Self {
         Self {

@@ -4,6 +4,7 @@
 use burn::tensor::{Int, Tensor};
 use sslight_models::backend::Backend;
 use sslight_models::nn::Linear;
+use sslight_models::params::constant;
 
 use crate::loss::cross_entropy;
 
@@ -16,7 +17,7 @@ pub(super) fn probe_loss<B: Backend>(
     features: Tensor<B, 2>,
     labels: Option<&Tensor<B, 1, Int>>,
 ) -> Option<Tensor<B, 1>> {
-    let logits = classifier?.forward(features.detach());
+    let logits = classifier?.forward(constant(features));
     Some(cross_entropy(logits, labels?.clone()))
 }
 

@@ -1,6 +1,6 @@
 //! What a method is made from beside its own keys.
 
-use super::StochasticDepth;
+use super::{StepOptions, StochasticDepth};
 use crate::config::RunConfig;
 use crate::loss::PairWeights;
 
@@ -30,11 +30,17 @@ impl MethodSetup<'_> {
         }
     }
 
-    /// Stochastic depth of the network that is trained.
-    pub(super) fn depth(&self) -> StochasticDepth {
-        StochasticDepth {
-            rate: self.config.model.drop_path,
-            seed: self.config.seed,
+    /// What all methods do alike in a step.
+    pub(super) fn options(&self) -> StepOptions {
+        let config = self.config;
+        StepOptions {
+            accumulate: config.accumulate,
+            repeat_forward: config.model.grad_checkpointing,
+            clip_grad: config.optim.clip_grad,
+            depth: StochasticDepth {
+                rate: config.model.drop_path,
+                seed: config.seed,
+            },
         }
     }
 }

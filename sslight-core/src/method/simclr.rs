@@ -14,8 +14,7 @@ use sslight_models::{
 };
 
 use super::probe::{add_probe, probe_loss};
-use super::views::features_of_views;
-use super::{Method, MethodSetup, StepOutput, StochasticDepth, ViewBatch};
+use super::{Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
 use crate::loss::simclr::nt_xent;
 use crate::loss::{GLOBAL_VIEWS, PairTerms};
 use crate::optim::grads;
@@ -41,10 +40,8 @@ pub struct SimclrConfig {
 pub struct SimclrStep {
     /// Divides similarities.
     pub temperature: f64,
-    /// Largest gradient norm of a network parameter; 0 does not clip.
-    pub clip_grad: f64,
-    /// Stochastic depth of the network.
-    pub depth: StochasticDepth,
+    /// What all methods do alike.
+    pub options: StepOptions,
 }
 
 impl SimclrConfig {
@@ -66,8 +63,7 @@ impl SimclrConfig {
             probe_classes: setup.probe_classes(),
             step: SimclrStep {
                 temperature: simclr.temperature,
-                clip_grad: config.optim.clip_grad,
-                depth: setup.depth(),
+                options: setup.options(),
             },
         }
     }
@@ -125,28 +121,14 @@ pub struct Simclr<B: Backend> {
 }
 
 impl<B: AutodiffBackend> Method<B> for Simclr<B> {
-    fn learn(&self, batch: &ViewBatch<B>) -> (StepOutput<B>, GradientsParams) {
-        let values = self.clock.now();
-        let rows = GLOBAL_VIEWS * batch.batch;
-        let globals: Tensor<B, 4> = batch.groups[0].clone().narrow(0, 0, rows);
-        let network = &self.network;
-        let features =
-            features_of_views(&network.backbone, &[globals], self.step.depth, values.step);
-        let embeddings = network.head.forward(features.clone(), BatchMode::Batch);
-        let terms = PairTerms {
-            global: nt_xent(l2_normalize(embeddings), self.step.temperature),
-            local: None,
-        };
+    type Trace = ();
 
-        let first_view = features.narrow(0, 0, batch.batch);
-        let probe = probe_loss(self.classifier.as_ref(), first_view, batch.labels.as_ref());
-        let loss = add_probe(terms.global.clone(), probe.as_ref());
-        let mut grads = GradientsParams::from_grads(loss.backward(), self);
-        if self.step.clip_grad > 0.0 {
-            grads::clip_each::<B, _>(network, &mut grads, self.step.clip_grad);
-        }
-        let output = StepOutput::new(loss, values);
-        (output.with_terms(terms).with_probe(probe), grads)
+    fn options(&self) -> StepOptions {
+        self.step.options
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     fn backbone(&self) -> &Backbone<B> {
@@ -155,5 +137,32 @@ impl<B: AutodiffBackend> Method<B> for Simclr<B> {
 
     fn classifier(&self) -> Option<&Linear<B>> {
         self.classifier.as_ref()
+    }
+
+    fn student_views(&self, batch: &ViewBatch<B>) -> Vec<Tensor<B, 4>> {
+        vec![batch.global_views(0..GLOBAL_VIEWS)]
+    }
+
+    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, ()> {
+        let first_view = features.clone().narrow(0, 0, batch.batch);
+        let embeddings = self.network.head.forward(features, BatchMode::Batch);
+        let terms = PairTerms {
+            global: nt_xent(l2_normalize(embeddings), self.step.temperature),
+            local: None,
+        };
+        let probe = probe_loss(self.classifier.as_ref(), first_view, batch.labels.as_ref());
+        let loss = add_probe(terms.global.clone(), probe.as_ref());
+        let output = StepOutput::new(loss.clone(), self.clock.now());
+        Lesson {
+            loss,
+            output: output.with_terms(terms).with_probe(probe),
+            trace: (),
+        }
+    }
+
+    fn remember(&self, _: Vec<()>) {}
+
+    fn restrain(&self, grads: &mut GradientsParams) {
+        grads::clip_each::<B, _>(&self.network, grads, self.step.options.clip_grad);
     }
 }

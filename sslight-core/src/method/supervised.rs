@@ -3,12 +3,12 @@
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::{Linear, ParamInit};
 use sslight_models::{Backbone, BackboneKind, UnavailableBackbone};
 
-use super::views::features_of_views;
-use super::{Method, MethodSetup, StepOutput, StochasticDepth, ViewBatch};
+use super::{Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
 use crate::loss::cross_entropy;
 use crate::optim::grads;
 use crate::schedule::Clock;
@@ -29,10 +29,8 @@ pub struct SupervisedConfig {
 /// The constants of a training step.
 #[derive(Debug, Clone)]
 pub struct SupervisedStep {
-    /// Largest gradient norm of a parameter; 0 does not clip.
-    pub clip_grad: f64,
-    /// Stochastic depth of the backbone.
-    pub depth: StochasticDepth,
+    /// What all methods do alike.
+    pub options: StepOptions,
 }
 
 impl SupervisedConfig {
@@ -43,8 +41,7 @@ impl SupervisedConfig {
             small_input: setup.config.small_input(),
             classes: setup.classes,
             step: SupervisedStep {
-                clip_grad: setup.config.optim.clip_grad,
-                depth: setup.depth(),
+                options: setup.options(),
             },
         }
     }
@@ -87,22 +84,14 @@ pub struct Supervised<B: Backend> {
 }
 
 impl<B: AutodiffBackend> Method<B> for Supervised<B> {
-    fn learn(&self, batch: &ViewBatch<B>) -> (StepOutput<B>, GradientsParams) {
-        let values = self.clock.now();
-        let Some(labels) = batch.labels.clone() else {
-            panic!(
-                "Supervised::learn: the batch of {} has no labels",
-                batch.batch
-            )
-        };
-        let view = batch.groups[0].clone().narrow(0, 0, batch.batch);
-        let features = features_of_views(&self.backbone, &[view], self.step.depth, values.step);
-        let loss = cross_entropy(self.classifier.forward(features), labels);
-        let mut grads = GradientsParams::from_grads(loss.backward(), self);
-        if self.step.clip_grad > 0.0 {
-            grads::clip_each::<B, _>(self, &mut grads, self.step.clip_grad);
-        }
-        (StepOutput::new(loss, values), grads)
+    type Trace = ();
+
+    fn options(&self) -> StepOptions {
+        self.step.options
+    }
+
+    fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     fn backbone(&self) -> &Backbone<B> {
@@ -111,5 +100,32 @@ impl<B: AutodiffBackend> Method<B> for Supervised<B> {
 
     fn classifier(&self) -> Option<&Linear<B>> {
         Some(&self.classifier)
+    }
+
+    fn student_views(&self, batch: &ViewBatch<B>) -> Vec<Tensor<B, 4>> {
+        vec![batch.global_views(0..1)]
+    }
+
+    /// # Panics
+    /// Without labels: a configuration whose data has none is refused before a method is made.
+    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, ()> {
+        let Some(labels) = batch.labels.clone() else {
+            panic!(
+                "Supervised::learn: the batch of {} has no labels",
+                batch.batch
+            )
+        };
+        let loss = cross_entropy(self.classifier.forward(features), labels);
+        Lesson {
+            output: StepOutput::new(loss.clone(), self.clock.now()),
+            loss,
+            trace: (),
+        }
+    }
+
+    fn remember(&self, _: Vec<()>) {}
+
+    fn restrain(&self, grads: &mut GradientsParams) {
+        grads::clip_each::<B, _>(self, grads, self.step.options.clip_grad);
     }
 }

@@ -1,8 +1,7 @@
 //! SwAV: each view predicts the cluster codes of the other views' embeddings.
 //!
-//! One step, in the reference's order: prototypes to length 1, network on all views, codes of the two global
-//! views (with the queue when it is full), their embeddings into the queue, loss, gradients, optimizer. There is
-//! no teacher.
+//! One step: prototypes to length 1, network on all views, codes of the two global views (with the queue when it
+//! is full), loss, gradients, the embeddings of the global views into the queue, optimizer. There is no teacher.
 
 use burn::module::{Module, RunningState};
 use burn::optim::GradientsParams;
@@ -10,13 +9,13 @@ use burn::tensor::Tensor;
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::head::swav::reinitialize;
 use sslight_models::nn::{Linear, ParamInit};
+use sslight_models::params::constant;
 use sslight_models::{
     Backbone, BackboneKind, BatchMode, SwavHead, SwavHeadConfig, UnavailableBackbone,
 };
 
 use super::probe::{add_probe, probe_loss};
-use super::views::features_of_views;
-use super::{Method, MethodSetup, StepOutput, StochasticDepth, ViewBatch};
+use super::{Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
 use crate::loss::queue::push_front;
 use crate::loss::swav::{Assignment, codes, swav_terms};
 use crate::loss::{GLOBAL_VIEWS, PairWeights, target_stats};
@@ -59,10 +58,8 @@ pub struct SwavStep {
     pub assignment: Assignment,
     /// First epoch whose embeddings enter the queue.
     pub queue_start_epoch: usize,
-    /// Largest gradient norm of a network parameter; 0 does not clip.
-    pub clip_grad: f64,
-    /// Stochastic depth of the network.
-    pub depth: StochasticDepth,
+    /// What all methods do alike.
+    pub options: StepOptions,
 }
 
 impl SwavConfig {
@@ -88,8 +85,7 @@ impl SwavConfig {
                     iterations: swav.sinkhorn_iterations,
                 },
                 queue_start_epoch: config.swav_queue_start_epoch(),
-                clip_grad: config.optim.clip_grad,
-                depth: setup.depth(),
+                options: setup.options(),
             },
         }
     }
@@ -166,13 +162,18 @@ impl<B: Backend> SwavQueue<B> {
         pushes * batch >= length
     }
 
-    /// Pushes the embeddings of the global views of a batch; view-major `[views b, dim]`, without gradient.
-    pub fn push(&self, embeddings: Tensor<B, 2>, batch: usize) {
+    /// Pushes the embeddings of the global views of a batch, which comes in parts: view-major `[views b, dim]`
+    /// each, without gradient.
+    pub fn push(&self, parts: &[Tensor<B, 2>]) {
         let queue = self.rows.value();
         let [views, _, _] = queue.dims();
         let pushed = (0..views)
             .map(|view| {
-                let rows = embeddings.clone().narrow(0, view * batch, batch);
+                let rows = parts.iter().map(|part| {
+                    let batch = part.dims()[0] / views;
+                    part.clone().narrow(0, view * batch, batch)
+                });
+                let rows = Tensor::cat(rows.collect(), 0);
                 push_front(of_view(&queue, view), rows).unsqueeze::<3>()
             })
             .collect();
@@ -246,65 +247,18 @@ impl<B: Backend> Swav<B> {
     fn queue_exists(&self, values: &StepValues) -> bool {
         values.epoch >= self.step.queue_start_epoch
     }
-
-    fn codes(&self, embeddings: Tensor<B, 2>, scores: Tensor<B, 2>, batch: usize) -> Tensor<B, 2> {
-        let prototypes = self.network.head.prototypes.weight.val().detach();
-        let used = self.queue_is_used(batch);
-        let queue = self.queue.as_ref();
-        let codes = codes_of_views(
-            scores,
-            prototypes,
-            queue.filter(|_| used),
-            batch,
-            self.step.assignment,
-        );
-        if let Some(queue) = queue
-            && self.queue_exists(&self.clock.now())
-        {
-            queue.push(embeddings, batch);
-        }
-        codes
-    }
 }
 
 impl<B: AutodiffBackend> Method<B> for Swav<B> {
-    fn learn(&self, batch: &ViewBatch<B>) -> (StepOutput<B>, GradientsParams) {
-        let values = self.clock.now();
-        // Shares identities and buffers with `self`; only the prototypes' values differ.
-        let this = self.clone().before_update();
-        let network = &this.network;
-        let depth = this.step.depth;
-        let features = features_of_views(&network.backbone, &batch.groups, depth, values.step);
-        let output = network.head.forward(features.clone(), BatchMode::Batch);
-        let codes = this.codes(
-            output.embeddings.detach(),
-            output.scores.clone().detach(),
-            batch.batch,
-        );
-        let stats = target_stats(codes.clone());
-        let terms = swav_terms(output.scores, codes, this.step.temperature);
+    /// The embeddings of the global views.
+    type Trace = Tensor<B, 2>;
 
-        let first_view = features.narrow(0, 0, batch.batch);
-        let probe = probe_loss(this.classifier.as_ref(), first_view, batch.labels.as_ref());
-        let loss = add_probe(this.step.weights.combine(&terms), probe.as_ref());
-        let mut grads = GradientsParams::from_grads(loss.backward(), &this);
-        if this.step.clip_grad > 0.0 {
-            grads::clip_each::<B, _>(network, &mut grads, this.step.clip_grad);
-        }
-        if values.freeze_last_layer {
-            grads::drop_all::<B, _>(&network.head.prototypes, &mut grads);
-        }
-        let output = StepOutput {
-            targets: Some(stats),
-            ..StepOutput::new(loss, values)
-        };
-        (output.with_terms(terms).with_probe(probe), grads)
+    fn options(&self) -> StepOptions {
+        self.step.options
     }
 
-    /// Prototypes have length 1 when a step begins.
-    fn before_update(mut self) -> Self {
-        self.network.head = self.network.head.with_normalized_prototypes();
-        self
+    fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     fn backbone(&self) -> &Backbone<B> {
@@ -313,5 +267,55 @@ impl<B: AutodiffBackend> Method<B> for Swav<B> {
 
     fn classifier(&self) -> Option<&Linear<B>> {
         self.classifier.as_ref()
+    }
+
+    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, Tensor<B, 2>> {
+        let values = self.clock.now();
+        let head = &self.network.head;
+        let first_view = features.clone().narrow(0, 0, batch.batch);
+        let outputs = head.forward(features, BatchMode::Batch);
+        let queue_is_used = self.queue_is_used(batch.batch * self.step.options.accumulate);
+        let codes = codes_of_views(
+            outputs.scores.clone().detach(),
+            constant(head.prototypes.weight.val()),
+            self.queue.as_ref().filter(|_| queue_is_used),
+            batch.batch,
+            self.step.assignment,
+        );
+        let stats = target_stats(codes.clone());
+        let terms = swav_terms(outputs.scores, codes, self.step.temperature);
+        let probe = probe_loss(self.classifier.as_ref(), first_view, batch.labels.as_ref());
+        let loss = add_probe(self.step.weights.combine(&terms), probe.as_ref());
+        let output = StepOutput {
+            targets: Some(stats),
+            ..StepOutput::new(loss.clone(), values)
+        };
+        let globals = outputs.embeddings.detach();
+        Lesson {
+            loss,
+            output: output.with_terms(terms).with_probe(probe),
+            trace: globals.narrow(0, 0, GLOBAL_VIEWS * batch.batch),
+        }
+    }
+
+    fn remember(&self, embeddings: Vec<Tensor<B, 2>>) {
+        if let Some(queue) = &self.queue
+            && self.queue_exists(&self.clock.now())
+        {
+            queue.push(&embeddings);
+        }
+    }
+
+    fn restrain(&self, grads: &mut GradientsParams) {
+        grads::clip_each::<B, _>(&self.network, grads, self.step.options.clip_grad);
+        if self.clock.now().freeze_last_layer {
+            grads::drop_all::<B, _>(&self.network.head.prototypes, grads);
+        }
+    }
+
+    /// Prototypes have length 1 when a step begins.
+    fn before_update(mut self) -> Self {
+        self.network.head = self.network.head.with_normalized_prototypes();
+        self
     }
 }

@@ -20,12 +20,15 @@ pub fn clip<B: sslight_models::backend::Backend>(
     grad * coefficient.clamp_max(1.0)
 }
 
-/// Clips the gradient of each parameter of `module` by itself, as the reference does.
+/// Clips the gradient of each parameter of `module` by itself, as the reference does; 0 leaves all as they are.
 pub fn clip_each<B: AutodiffBackend, M: Module<B>>(
     module: &M,
     grads: &mut GradientsParams,
     max_norm: f64,
 ) {
+    if max_norm == 0.0 {
+        return;
+    }
     for_each_grad::<B, M>(module, grads, |_, grad| {
         grad.map(|grad| clip(grad, max_norm))
     });

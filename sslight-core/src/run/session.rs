@@ -19,7 +19,7 @@ use super::state::{RunState, STATE_FILE};
 use crate::checkpoint::CheckpointStore;
 use crate::config::{OnCollapse, RunConfig};
 use crate::learner::{Feed, RunHooks, StepReady, Stop};
-use crate::method::{AnyMethod, Method, StepOutput, StepStats, ValidationStats};
+use crate::method::{AnyMethod, StepOutput, StepStats, ValidationStats};
 use crate::observe::{
     End, EpochReport, HealthEvent, Level, Notice, Observer, RunEvent, StepReport, StopHandle,
     Summary,

@@ -22,6 +22,9 @@ pub enum BatchMode {
     /// teacher's forward pass. Whether a tape is kept depends only on the tensors
     /// (`no_grad` parameters and untracked inputs leave none).
     Batch,
+    /// Statistics of the batch itself, while the running ones stay: a pass that repeats an earlier one to get
+    /// its tape.
+    Repeat,
     /// The running statistics, which stay as they are: evaluation, and frozen layers inside a
     /// training graph.
     Running,
@@ -63,8 +66,7 @@ impl<B: Backend> BatchNorm<B> {
         self.forward_activated(x, mode, Activation::None)
     }
 
-    /// Normalises dimension 1 and applies `activation`, in one operation where the mode is
-    /// [`BatchMode::Batch`].
+    /// Normalises dimension 1 and applies `activation`, in one operation.
     ///
     /// # Shapes
     /// `[b, channels, ...]` to the same.
@@ -79,19 +81,26 @@ impl<B: Backend> BatchNorm<B> {
         let positions = dims[2..].iter().product();
         let x = x.reshape([batch, channels, positions]);
         let y = match mode {
-            BatchMode::Batch => self.normalize_by_batch(x, activation),
+            BatchMode::Batch => {
+                let count = (batch * positions) as f64;
+                let (y, mean, var) = self.normalize_by_batch(x, activation);
+                self.update_running(mean, var * (count / (count - 1.0).max(1.0)));
+                y
+            }
+            BatchMode::Repeat => self.normalize_by_batch(x, activation).0,
             BatchMode::Running => self.normalize_by_running(x, activation),
         };
         y.reshape(dims)
     }
 
-    fn normalize_by_batch(&self, x: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {
-        let [batch, _, positions] = x.dims();
-        let count = (batch * positions) as f64;
+    /// The result, and mean and biased variance of the batch.
+    fn normalize_by_batch(
+        &self,
+        x: Tensor<B, 3>,
+        activation: Activation,
+    ) -> (Tensor<B, 3>, Tensor<B, 1>, Tensor<B, 1>) {
         let (weight, bias) = (self.weight.val(), self.bias.val());
-        let (y, mean, var) = batch_norm_train(x, weight, bias, EPSILON, activation);
-        self.update_running(mean, var * (count / (count - 1.0).max(1.0)));
-        y
+        batch_norm_train(x, weight, bias, EPSILON, activation)
     }
 
     fn normalize_by_running(&self, x: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {

@@ -67,7 +67,7 @@ pub(crate) fn run<B: AutodiffBackend>(
             assignment,
         );
         if let Some(queue) = &queue {
-            queue.push(embeddings, p.batch);
+            queue.push(&[embeddings.narrow(0, 0, p.globals * p.batch)]);
         }
         let scores = scores.detach().require_grad();
         let terms = swav_terms(scores.clone(), codes, p.temperature);

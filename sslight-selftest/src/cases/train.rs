@@ -11,7 +11,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use burn_train::{ItemLazy, TrainOutput, TrainStep};
 use serde::Deserialize;
 use sslight_core::loss::PairWeights;
-use sslight_core::method::{AnyMethod, StepStats, ViewBatch};
+use sslight_core::method::{AnyMethod, StepOptions, StepStats, ViewBatch};
 use sslight_core::optim::{GroupRules, GroupedOptimizer, PretrainingRules, Rule, grads};
 use sslight_core::schedule::{Clock, LearningRate, Schedule, WarmupCosine};
 use sslight_models::BackboneKind;
@@ -102,6 +102,13 @@ impl Params {
             alpha,
             beta,
             global_only,
+        }
+    }
+
+    fn options(&self) -> StepOptions {
+        StepOptions {
+            clip_grad: self.clip_grad,
+            ..StepOptions::PLAIN
         }
     }
 

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use sslight_core::method::AnyMethod;
-use sslight_core::method::StochasticDepth;
 use sslight_core::method::dino::{Dino, DinoConfig, DinoStep};
 use sslight_core::schedule::{Clock, Schedule, WarmupCosine};
 use sslight_models::backend::AutodiffBackend;
@@ -91,8 +90,7 @@ fn initial<B: AutodiffBackend>(
             weights: params.weights(false),
             student_temp: own.student_temp,
             center_momentum: own.center_momentum,
-            clip_grad: params.clip_grad,
-            depth: StochasticDepth::OFF,
+            options: params.options(),
         },
     };
     let mut dino: Dino<B> = config

@@ -3,8 +3,8 @@
 use burn::module::RunningState;
 use serde::Deserialize;
 use sslight_core::loss::queue::advance;
+use sslight_core::method::AnyMethod;
 use sslight_core::method::moco::{Moco, MocoConfig, MocoStep};
-use sslight_core::method::{AnyMethod, StochasticDepth};
 use sslight_core::schedule::{Clock, Schedule, WarmupCosine};
 use sslight_models::backend::AutodiffBackend;
 
@@ -82,8 +82,7 @@ fn initial<B: AutodiffBackend>(
         step: MocoStep {
             weights: params.weights(own.global_only),
             temperature: own.temperature,
-            clip_grad: params.clip_grad,
-            depth: StochasticDepth::OFF,
+            options: params.options(),
         },
     };
     let mut moco: Moco<B> = config

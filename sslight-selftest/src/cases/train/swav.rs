@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 use sslight_core::loss::swav::Assignment;
+use sslight_core::method::AnyMethod;
 use sslight_core::method::swav::{Swav, SwavConfig, SwavStep};
-use sslight_core::method::{AnyMethod, StochasticDepth};
 use sslight_core::schedule::{Clock, Schedule};
 use sslight_models::backend::AutodiffBackend;
 use sslight_models::params::host_values;
@@ -90,8 +90,7 @@ fn initial<B: AutodiffBackend>(
                 iterations: own.sinkhorn_iterations,
             },
             queue_start_epoch: own.epoch_queue_starts,
-            clip_grad: params.clip_grad,
-            depth: StochasticDepth::OFF,
+            options: params.options(),
         },
     };
     let mut swav: Swav<B> = config

@@ -8,6 +8,8 @@ use burn_flex::Flex;
 use burn_train::{ItemLazy, TrainStep};
 use sslight_models::params::{named_tensors, parameters};
 
+mod parts;
+
 use super::*;
 use crate::config::{Method as MethodChoice, RunConfig, resolve};
 use crate::optim::{GroupRules, GroupedOptimizer, PretrainingRules, Rule};
@@ -358,5 +360,5 @@ fn supervised_training_without_labels_is_a_defect_of_the_caller() {
         labels: None,
         ..batch(0)
     };
-    let _ = method.learn(&unlabelled);
+    let _ = AnyMethod::learn(&method, &unlabelled);
 }
