@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::TypedValueParser as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use sslight_core::config::{BackendChoice, did_you_mean, keys, nearest, resolve};
@@ -11,7 +12,7 @@ use crate::exit::CliError;
 
 /// Verbs that the documentation names and this build does not have.
 const NOT_YET: &[&str] = &[
-    "probe", "finetune", "embed", "export", "import", "inspect", "views", "report", "bench",
+    "probe", "finetune", "embed", "export", "import", "inspect", "views", "report",
 ];
 
 #[derive(Debug, Parser)]
@@ -36,6 +37,8 @@ pub enum Verb {
     Knn(KnnArgs),
     /// Check this build and machine against golden numbers
     Selftest(SelftestArgs),
+    /// Measure this machine
+    Bench(BenchArgs),
     /// List what there is: methods, backbones, configs or backends
     List(ListArgs),
     /// Say what this build and machine can do, and what a run will take
@@ -81,6 +84,44 @@ pub struct SelftestArgs {
     /// backend=NAME, and names or kinds of cases to run (all that start so)
     #[arg(value_name = "backend=NAME | CASE")]
     pub words: Vec<String>,
+}
+
+/// `sslight bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure
+    #[command(subcommand)]
+    pub verb: BenchVerb,
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub enum BenchVerb {
+    /// A training step of a configuration
+    Step(BenchStepArgs),
+}
+
+/// `sslight bench step`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Keys: those of pretrain.\n\nExample:\n  sslight bench step --breakdown backbone=resnet18 data=/images batch_size=32"
+)]
+pub struct BenchStepArgs {
+    /// A configuration and key=value words; without any: the built-in demonstration
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+    /// Say what takes the time
+    #[arg(long)]
+    pub breakdown: bool,
+    /// Steps that are measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
+    pub steps: usize,
+    /// Steps taken before
+    #[arg(long, default_value_t = 1)]
+    pub warmup: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `sslight list`.

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Verb::Knn(args) => cmd::knn::run(&args),
         Verb::Selftest(args) => cmd::selftest::run(&args),
         Verb::List(args) => cmd::list::run(&args),
+        Verb::Bench(args) => cmd::bench::run(&args.verb),
         Verb::Doctor(args) => cmd::doctor::run(&args),
     });
     exit::report(outcome)

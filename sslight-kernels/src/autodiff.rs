@@ -9,7 +9,7 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::tensor::backend::AutodiffBackend as _;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
-use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput};
+use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput};
 use crate::stock;
 use crate::update::{AdamWStep, MomentumStep};
 
@@ -117,6 +117,59 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 }
             }
         }
+    }
+
+    fn cross_view_forward(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        temperature: f64,
+    ) -> CrossViewOutput<FloatTensor<Self>> {
+        assert!(
+            targets.node.requirement.is_none(),
+            "cross_view_forward: targets have a tape, but no gradient flows to them"
+        );
+        let prep = CrossView.prepare::<C>([logits.node.clone()]);
+        match prep.compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let logits_id = prep.checkpoint(&logits);
+                let output =
+                    B::cross_view_forward(logits.primitive, targets.primitive.clone(), temperature);
+                let state = CrossViewState {
+                    logits: logits_id,
+                    targets: targets.primitive,
+                    statistics: output.statistics.clone(),
+                    temperature,
+                };
+                CrossViewOutput {
+                    losses: prep.finish(state, output.losses),
+                    statistics: Self::from_inner(output.statistics),
+                }
+            }
+            OpsKind::UnTracked(prep) => {
+                let output =
+                    B::cross_view_forward(logits.primitive, targets.primitive, temperature);
+                CrossViewOutput {
+                    losses: prep.finish(output.losses),
+                    statistics: Self::from_inner(output.statistics),
+                }
+            }
+        }
+    }
+
+    fn cross_view_backward(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        statistics: FloatTensor<Self>,
+        loss_grads: FloatTensor<Self>,
+        temperature: f64,
+    ) -> FloatTensor<Self> {
+        Self::from_inner(B::cross_view_backward(
+            logits.primitive,
+            targets.primitive,
+            statistics.primitive,
+            loss_grads.primitive,
+            temperature,
+        ))
     }
 
     fn adamw_step(
@@ -290,6 +343,43 @@ impl<B: Backend> Backward<B, 3> for BatchNorm {
             if let Some(node) = node {
                 grads.register::<B>(node.id, parent_grad);
             }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct CrossView;
+
+#[derive(Debug, Clone)]
+struct CrossViewState<F> {
+    logits: NodeId,
+    targets: F,
+    statistics: F,
+    temperature: f64,
+}
+
+impl<B: Backend> Backward<B, 1> for CrossView {
+    type State = CrossViewState<FloatTensor<B>>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 1>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let state = ops.state;
+        let [logits_node] = ops.parents;
+        let loss_grads = grads.consume::<B>(&ops.node);
+        let logits = checkpointer.retrieve_node_output(state.logits);
+        if let Some(node) = logits_node {
+            let grad = B::cross_view_backward(
+                logits,
+                state.targets,
+                state.statistics,
+                loss_grads,
+                state.temperature,
+            );
+            grads.register::<B>(node.id, grad);
         }
     }
 }

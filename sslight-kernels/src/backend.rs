@@ -39,6 +39,16 @@ pub struct BatchNormGradients<F> {
     pub bias: F,
 }
 
+/// What [`Backend::cross_view_forward`] computes.
+#[derive(Debug, Clone)]
+pub struct CrossViewOutput<F> {
+    /// The loss of each row, `[rows]`.
+    pub losses: F,
+    /// What the backward pass needs of each row, `[rows, 3]`, outside the graph: the largest scaled logit, the
+    /// logarithm of the sum of exponentials relative to it, the sum of targets.
+    pub statistics: F,
+}
+
 /// A burn backend with the training operations of this crate.
 ///
 /// Every operation has a default body made of burn's operations, thus `impl Backend for X {}` is all
@@ -141,6 +151,30 @@ pub trait Backend: burn::tensor::backend::Backend {
         activation: Activation,
     ) -> FloatTensor<Self> {
         stock::batch_norm_running::<Self>(x, weight, bias, mean, var, eps, activation)
+    }
+
+    /// Cross entropies of views with the targets of other views: see
+    /// [`cross_view_entropy`](crate::cross_view_entropy). Gradients flow to the logits alone.
+    ///
+    /// # Shapes
+    /// logits `[views b, k]`, targets `[2 b, k]`.
+    fn cross_view_forward(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        temperature: f64,
+    ) -> CrossViewOutput<FloatTensor<Self>> {
+        stock::cross_view_forward::<Self>(logits, targets, temperature)
+    }
+
+    /// Gradient of [`cross_view_forward`](Self::cross_view_forward) for the logits, given that for the losses.
+    fn cross_view_backward(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        statistics: FloatTensor<Self>,
+        loss_grads: FloatTensor<Self>,
+        temperature: f64,
+    ) -> FloatTensor<Self> {
+        stock::cross_view_backward::<Self>(logits, targets, statistics, loss_grads, temperature)
     }
 
     /// An AdamW update, outside any graph: see [`adamw_step`](crate::adamw_step).

@@ -6,7 +6,8 @@ use burn::tensor::{DType, TensorData, TensorMetadata};
 use burn_flex::{Flex, FlexTensor};
 use burn_ndarray::{NdArray, NdArrayTensor, SharedArray};
 
-use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput};
+use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput};
+use crate::cpu::cross_view::{CrossView, STATISTICS};
 use crate::cpu::{ConvShape, batch_norm, dense, depthwise, small_maps, update};
 use crate::stock;
 use crate::update::{AdamWStep, MomentumStep};
@@ -134,6 +135,24 @@ macro_rules! use_kernels {
                 activation: Activation,
             ) -> BatchNormOutput<FloatTensor<Self>> {
                 batch_norm_train_forward::<Self>(x, weight, bias, eps, activation)
+            }
+
+            fn cross_view_forward(
+                logits: FloatTensor<Self>,
+                targets: FloatTensor<Self>,
+                temperature: f64,
+            ) -> CrossViewOutput<FloatTensor<Self>> {
+                cross_view_forward::<Self>(logits, targets, temperature)
+            }
+
+            fn cross_view_backward(
+                logits: FloatTensor<Self>,
+                targets: FloatTensor<Self>,
+                statistics: FloatTensor<Self>,
+                loss_grads: FloatTensor<Self>,
+                temperature: f64,
+            ) -> FloatTensor<Self> {
+                cross_view_backward::<Self>(logits, targets, statistics, loss_grads, temperature)
             }
 
             fn adamw_step(
@@ -379,6 +398,57 @@ fn batch_norm_running<B: HostBackend>(
     let shape = batch_norm_shape(&x);
     let y = batch_norm::by_running(shape, x.values(), layer, mean.values(), var.values());
     HostTensor::from_values(y, &dims::<3>(&x))
+}
+
+fn cross_view_forward<B: HostBackend>(
+    logits: FloatTensor<B>,
+    targets: FloatTensor<B>,
+    temperature: f64,
+) -> CrossViewOutput<FloatTensor<B>> {
+    if logits.dtype() != DType::F32 {
+        return stock::cross_view_forward::<B>(logits, targets, temperature);
+    }
+    let [logits, targets] = [logits, targets].map(HostTensor::into_contiguous);
+    let (losses, statistics) = cross_view(&logits, &targets, temperature).forward();
+    let rows = losses.len();
+    CrossViewOutput {
+        losses: HostTensor::from_values(losses, &[rows]),
+        statistics: HostTensor::from_values(statistics, &[rows, STATISTICS]),
+    }
+}
+
+fn cross_view_backward<B: HostBackend>(
+    logits: FloatTensor<B>,
+    targets: FloatTensor<B>,
+    statistics: FloatTensor<B>,
+    loss_grads: FloatTensor<B>,
+    temperature: f64,
+) -> FloatTensor<B> {
+    if logits.dtype() != DType::F32 {
+        return stock::cross_view_backward::<B>(
+            logits,
+            targets,
+            statistics,
+            loss_grads,
+            temperature,
+        );
+    }
+    let [logits, targets, statistics, loss_grads] =
+        [logits, targets, statistics, loss_grads].map(HostTensor::into_contiguous);
+    let grads = cross_view(&logits, &targets, temperature)
+        .backward(statistics.values(), loss_grads.values());
+    HostTensor::from_values(grads, &dims::<2>(&logits))
+}
+
+fn cross_view<'a, T: HostTensor>(logits: &'a T, targets: &'a T, temperature: f64) -> CrossView<'a> {
+    let [target_rows, outputs] = dims(targets);
+    CrossView {
+        logits: logits.values(),
+        targets: targets.values(),
+        batch: target_rows / stock::TARGET_VIEWS,
+        outputs,
+        scale: (1.0 / temperature) as f32,
+    }
 }
 
 fn adamw_step<B: HostBackend>(

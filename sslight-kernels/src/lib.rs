@@ -5,7 +5,8 @@
 //!   burn backend runs; the CPU back ends [`Flex`](burn_flex::Flex) and [`NdArray`](burn_ndarray::NdArray) have kernels
 //!   of their own for f32 tensors.
 //! * [`Autodiff`](burn::backend::Autodiff) is covered once for all backends.
-//! * [`conv2d`] and [`batch_norm_train`] are the operations on tensors; layers call these.
+//! * [`conv2d`], [`batch_norm_train`] and [`cross_view_entropy`] are the operations on tensors; layers and losses call
+//!   these.
 //!
 //! The kernels split their work by shape alone and reduce in a fixed order: a result does not depend
 //! on the number of threads.
@@ -18,6 +19,10 @@ mod stock;
 mod tensor_ops;
 mod update;
 
-pub use backend::{Activation, AutodiffBackend, Backend, BatchNormGradients, BatchNormOutput};
-pub use tensor_ops::{RunningStatistics, batch_norm_running, batch_norm_train, conv2d};
+pub use backend::{
+    Activation, AutodiffBackend, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput,
+};
+pub use tensor_ops::{
+    RunningStatistics, batch_norm_running, batch_norm_train, conv2d, cross_view_entropy,
+};
 pub use update::{AdamWStep, MomentumStep, adamw_step, momentum_step, moving_average};

@@ -5,7 +5,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
 
-use crate::backend::{Activation, BatchNormGradients, BatchNormOutput};
+use crate::backend::{Activation, BatchNormGradients, BatchNormOutput, CrossViewOutput};
 use crate::update::{AdamWStep, MomentumStep};
 
 pub(crate) fn conv2d_forward<B: Backend>(
@@ -177,6 +177,58 @@ pub(crate) fn moving_average<B: Backend>(
     momentum: f64,
 ) -> FloatTensor<B> {
     primitive(tensor::<B, 1>(target) * momentum + tensor::<B, 1>(source) * (1.0 - momentum))
+}
+
+/// Views that targets are of.
+pub(crate) const TARGET_VIEWS: usize = 2;
+
+pub(crate) fn cross_view_forward<B: Backend>(
+    logits: FloatTensor<B>,
+    targets: FloatTensor<B>,
+    temperature: f64,
+) -> CrossViewOutput<FloatTensor<B>> {
+    let scaled = tensor::<B, 2>(logits) / temperature;
+    let [rows, _] = scaled.dims();
+    let targets = targets_of_rows(tensor(targets), rows);
+    let max = scaled.clone().max_dim(1);
+    let relative = scaled - max.clone();
+    let log_sum = relative.clone().exp().sum_dim(1).log();
+    let mass = targets.clone().sum_dim(1);
+    let losses = log_sum.clone() * mass.clone() - (targets * relative).sum_dim(1);
+    CrossViewOutput {
+        losses: primitive(losses.reshape([rows])),
+        statistics: primitive(Tensor::cat(vec![max, log_sum, mass], 1)),
+    }
+}
+
+pub(crate) fn cross_view_backward<B: Backend>(
+    logits: FloatTensor<B>,
+    targets: FloatTensor<B>,
+    statistics: FloatTensor<B>,
+    loss_grads: FloatTensor<B>,
+    temperature: f64,
+) -> FloatTensor<B> {
+    let scaled = tensor::<B, 2>(logits) / temperature;
+    let [rows, _] = scaled.dims();
+    let statistics = tensor::<B, 2>(statistics);
+    let [max, log_sum, mass] = [0, 1, 2].map(|at| statistics.clone().narrow(1, at, 1));
+    let probabilities = (scaled - max - log_sum).exp();
+    let targets = targets_of_rows(tensor(targets), rows);
+    let factors = tensor::<B, 1>(loss_grads).reshape([rows, 1]) / temperature;
+    primitive((probabilities * mass - targets) * factors)
+}
+
+/// `[2 b, k]` to `[rows, k]`: what each row is to meet.
+fn targets_of_rows<B: Backend>(targets: Tensor<B, 2>, rows: usize) -> Tensor<B, 2> {
+    let [target_rows, _] = targets.dims();
+    let batch = target_rows / TARGET_VIEWS;
+    let first = targets.clone().narrow(0, 0, batch);
+    let second = targets.narrow(0, batch, batch);
+    let mut views = vec![second.clone(), first.clone()];
+    if rows > target_rows {
+        views.push((first + second).repeat_dim(0, rows / batch - TARGET_VIEWS));
+    }
+    Tensor::cat(views, 0)
 }
 
 pub(crate) fn tensor<B: Backend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {

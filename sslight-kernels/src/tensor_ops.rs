@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
 
 use crate::backend::{Activation, Backend};
-use crate::stock::{primitive, tensor};
+use crate::stock::{TARGET_VIEWS, primitive, tensor};
 
 /// Convolution without bias.
 ///
@@ -57,6 +57,38 @@ pub fn batch_norm_train<B: Backend>(
         activation,
     );
     (tensor(output.y), tensor(output.mean), tensor(output.var))
+}
+
+/// The cross entropy of each view with the targets of the other views:
+/// `losses = -sum_k q_k log softmax(logits / temperature)_k`, where `q` is for a row of the first view the target of
+/// the second, for a row of the second that of the first, and for a row of a further view the sum of both.
+///
+/// The logits are never copied, but for their gradient.
+///
+/// # Shapes
+/// Rows are view-major. logits `[views b, k]`, targets `[2 b, k]` to `[views b]`.
+///
+/// # Panics
+/// If the rows do not fit two target views and at least two views of one batch, or if targets have a tape.
+pub fn cross_view_entropy<B: Backend>(
+    logits: Tensor<B, 2>,
+    targets: Tensor<B, 2>,
+    temperature: f64,
+) -> Tensor<B, 1> {
+    let [rows, outputs] = logits.dims();
+    let [target_rows, target_outputs] = targets.dims();
+    let batch = target_rows / TARGET_VIEWS;
+    assert!(
+        batch > 0
+            && target_rows == TARGET_VIEWS * batch
+            && rows.is_multiple_of(batch)
+            && rows >= target_rows
+            && outputs > 0
+            && outputs == target_outputs,
+        "cross_view_entropy: views [{rows}, {outputs}] do not fit targets [{target_rows}, {target_outputs}]"
+    );
+    let output = B::cross_view_forward(primitive(logits), primitive(targets), temperature);
+    tensor(output.losses)
 }
 
 /// The statistics that [`batch_norm_running`] normalises by.

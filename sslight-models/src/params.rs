@@ -43,7 +43,9 @@ fn is_enum(container: &str) -> bool {
 
 /// The values of a tensor as no part of any tape. `detach` alone leaves a leaf that asks for a gradient as one that
 /// still does.
-pub fn constant<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tensor<B, D> {
+pub fn constant<B: burn::tensor::backend::Backend, const D: usize>(
+    tensor: Tensor<B, D>,
+) -> Tensor<B, D> {
     tensor.detach().set_require_grad(false)
 }
 

@@ -1,5 +1,6 @@
 //! One file a verb: its `run` does it and says how it went.
 
+pub mod bench;
 pub mod doctor;
 pub mod knn;
 pub mod list;

@@ -10,7 +10,7 @@
 //! How `L_gg` and `L_gl` make the loss is the paper's Eq. 3: [`PairWeights`](super::PairWeights).
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::activation::softmax;
 use sslight_models::backend::Backend;
 
 use super::{PairTerms, cross_view_terms};
@@ -60,7 +60,7 @@ pub fn terms_of_targets<B: Backend>(
     targets: Tensor<B, 2>,
     student_temp: f64,
 ) -> PairTerms<B> {
-    cross_view_terms(log_softmax(student / student_temp, 1), targets)
+    cross_view_terms(student, targets, student_temp)
 }
 
 /// The centre after a step: an exponential moving average of the mean teacher logit (Eq. 4).

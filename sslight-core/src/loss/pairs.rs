@@ -2,6 +2,7 @@
 //! predict and are predicted.
 
 use burn::tensor::Tensor;
+use sslight_kernels::cross_view_entropy;
 use sslight_models::backend::Backend;
 
 /// Number of global views, each of which is the target of all other views.
@@ -16,49 +17,33 @@ pub struct PairTerms<B: Backend> {
     pub local: Option<Tensor<B, 1>>,
 }
 
-/// The cross entropies `H(i,v) = mean_b[ -sum_k q_i log p_v ]` of all pairs `v != i` of a target view `i` and a
-/// view `v`, as the means `L_gg` over the 2 global-global pairs and `L_gl` over the `2 N_l` global-local pairs.
+/// The cross entropies `H(i,v) = mean_b[ -sum_k q_i log softmax(logits_v / temperature)_k ]` of all pairs `v != i` of a
+/// target view `i` and a view `v`, as the means `L_gg` over the 2 global-global pairs and `L_gl` over the `2 N_l`
+/// global-local pairs.
 ///
 /// # Shapes
 /// Rows are view-major: all samples of view 0, then of view 1, and so on.
-/// log probabilities `[(2 + locals) b, k]`, target probabilities `[2 b, k]`, which must carry no gradient.
+/// logits `[(2 + locals) b, k]`, target probabilities `[2 b, k]`, which must carry no gradient.
 ///
 /// # Panics
 /// If the rows do not fit two target views and at least two views of one batch.
 pub fn cross_view_terms<B: Backend>(
-    log_probs: Tensor<B, 2>,
+    logits: Tensor<B, 2>,
     targets: Tensor<B, 2>,
+    temperature: f64,
 ) -> PairTerms<B> {
-    let [rows, classes] = log_probs.dims();
-    let [target_rows, target_classes] = targets.dims();
-    let batch = target_rows / GLOBAL_VIEWS;
-    assert!(
-        batch > 0
-            && target_rows == GLOBAL_VIEWS * batch
-            && rows % batch == 0
-            && rows >= target_rows
-            && classes == target_classes,
-        "cross_view_terms: views [{rows}, {classes}] do not fit targets [{target_rows}, {target_classes}]"
-    );
-    let first = targets.clone().narrow(0, 0, batch);
-    let second = targets.narrow(0, batch, batch);
-
-    // H(i, v) is linear in q_i. So the two global pairs are one product with the targets swapped, and
-    // the pairs of a local view with both targets are one product with their sum.
-    let global_log_probs = log_probs.clone().narrow(0, 0, target_rows);
-    let swapped = Tensor::cat(vec![second.clone(), first.clone()], 0);
-    let global = (swapped * global_log_probs).sum() / -(target_rows as f64);
-
+    let [target_rows, _] = targets.dims();
+    // H(i, v) is linear in q_i, so that a local view's row has both of its pairs at once.
+    let losses = cross_view_entropy(logits, targets, temperature);
+    let [rows] = losses.dims();
     let local_rows = rows - target_rows;
-    let local = (local_rows > 0).then(|| {
-        let views = local_rows / batch;
-        let log_probs = log_probs
-            .narrow(0, target_rows, local_rows)
-            .reshape([views, batch, classes]);
-        let sum = (first + second).unsqueeze::<3>();
-        (log_probs * sum).sum() / -((GLOBAL_VIEWS * local_rows) as f64)
-    });
-    PairTerms { global, local }
+    PairTerms {
+        global: losses.clone().narrow(0, 0, target_rows).mean(),
+        local: (local_rows > 0).then(|| {
+            let sum = losses.narrow(0, target_rows, local_rows).sum();
+            sum / (GLOBAL_VIEWS * local_rows) as f64
+        }),
+    }
 }
 
 /// The weights of Eq. 3. With `alpha = P_gg / (P_gg + P_gl)` and `beta = 1 - alpha` it is the plain mean

@@ -10,7 +10,6 @@
 //! How `L_gg` and `L_gl` make the loss is the paper's Eq. 3: [`PairWeights`](super::PairWeights).
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::log_softmax;
 use sslight_models::backend::Backend;
 
 use super::sinkhorn::sinkhorn;
@@ -64,11 +63,13 @@ pub fn swav_terms<B: Backend>(
     codes: Tensor<B, 2>,
     temperature: f64,
 ) -> PairTerms<B> {
-    cross_view_terms(log_softmax(scores / temperature, 1), codes)
+    cross_view_terms(scores, codes, temperature)
 }
 
 #[cfg(test)]
 mod tests {
+    use sslight_models::params::constant;
+
     use super::super::PairWeights;
     use super::super::testing::{assert_gradient, draw, scalar, tensor, values};
     use super::*;
@@ -179,7 +180,7 @@ mod tests {
         };
         let input = tensor(&scores, rows).require_grad();
         let code_input = tensor(&targets, 2 * b).require_grad();
-        let terms = swav_terms(input.clone(), code_input.clone().detach(), TEMPERATURE);
+        let terms = swav_terms(input.clone(), constant(code_input.clone()), TEMPERATURE);
         let grads = weights.combine(&terms).backward();
         assert!(code_input.grad(&grads).is_none());
         assert_gradient(&input, &grads, &scores, |scores| {

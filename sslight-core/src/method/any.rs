@@ -11,7 +11,7 @@ use sslight_models::nn::Linear;
 use sslight_models::{Backbone, UnavailableBackbone};
 
 use super::step::learn_batch;
-use super::{Method, MethodSetup, StepOutput, ValidationStats, ViewBatch};
+use super::{Method, MethodSetup, Phase, StepOutput, ValidationStats, ViewBatch};
 use crate::config::Method as MethodChoice;
 use crate::schedule::Clock;
 
@@ -51,7 +51,16 @@ macro_rules! methods {
             /// The losses of a batch, and the gradients that the optimizer is to see: clipped, and without
             /// those of frozen layers. Buffers move, parameters do not.
             pub fn learn(&self, batch: &ViewBatch<B>) -> (StepOutput<B>, GradientsParams) {
-                match self { $(Self::$Variant(method) => learn_batch(method, batch),)+ }
+                self.learn_watched(batch, &mut |_| {})
+            }
+
+            /// [`learn`](Self::learn), with a call at the end of each phase.
+            pub fn learn_watched(
+                &self,
+                batch: &ViewBatch<B>,
+                watch: &mut dyn FnMut(Phase),
+            ) -> (StepOutput<B>, GradientsParams) {
+                match self { $(Self::$Variant(method) => learn_batch(method, batch, watch),)+ }
             }
 
             /// See [`Method::before_update`].

@@ -2,19 +2,19 @@
 //!
 //! One step: student on all views, teacher on the two global views, loss, gradients, centre, optimizer, teacher. Both networks normalise with batch statistics of their own rows.
 
-use burn::module::{Module, RunningState};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use sslight_models::backend::{AutodiffBackend, Backend};
-use sslight_models::nn::{Linear, ParamInit};
+use sslight_models::nn::{Buffer, Linear, ParamInit};
 use sslight_models::params::{copy_values, ema_update};
 use sslight_models::{
     Backbone, BackboneKind, BatchMode, DinoHead, DinoHeadConfig, UnavailableBackbone,
 };
 
 use super::probe::{add_probe, probe_loss};
-use super::views::PassOfViews;
-use super::{Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
+use super::views::features_without_tape;
+use super::{Features, Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
 use crate::loss::dino::{dino_targets, terms_of_targets, update_center};
 use crate::loss::{GLOBAL_VIEWS, PairWeights, target_stats};
 use crate::optim::grads;
@@ -102,7 +102,7 @@ impl DinoConfig {
             teacher: copy_values(teacher, &student).no_grad(),
             student,
             classifier,
-            center: RunningState::new(Tensor::zeros([1, self.out_dim], device)),
+            center: Buffer::new(Tensor::zeros([1, self.out_dim], device)),
             step: self.step.clone(),
             clock,
         })
@@ -151,7 +151,7 @@ pub struct Dino<B: Backend> {
     /// The online probe, a linear classifier on detached features of the first view.
     pub classifier: Option<Linear<B>>,
     /// The centre of the teacher's outputs, `[1, out_dim]`.
-    pub center: RunningState<Tensor<B, 2>>,
+    pub center: Buffer<B, 2>,
     #[module(skip)]
     step: DinoStep,
     #[module(skip)]
@@ -178,10 +178,17 @@ impl<B: AutodiffBackend> Method<B> for Dino<B> {
         self.classifier.as_ref()
     }
 
-    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, Tensor<B, 2>> {
+    fn teacher_features(&self, batch: &ViewBatch<B>) -> Option<Tensor<B, 2>> {
+        let globals = batch.global_views(0..GLOBAL_VIEWS);
+        Some(features_without_tape(&self.teacher.backbone, globals))
+    }
+
+    fn learn(&self, features: Features<B>, batch: &ViewBatch<B>) -> Lesson<B, Tensor<B, 2>> {
         let values = self.clock.now();
-        let globals = [batch.global_views(0..GLOBAL_VIEWS)];
-        let teacher = PassOfViews::of_teacher(&globals).features(&self.teacher.backbone);
+        let Features { student, teacher } = features;
+        let Some(teacher) = teacher else {
+            panic!("Dino::learn: the teacher's features are missing")
+        };
         let teacher = self
             .teacher
             .head
@@ -190,9 +197,9 @@ impl<B: AutodiffBackend> Method<B> for Dino<B> {
         let targets = dino_targets(teacher.clone(), self.center.value(), values.teacher_temp);
         let stats = target_stats(targets.clone());
 
-        let first_view = features.clone().narrow(0, 0, batch.batch);
+        let first_view = student.clone().narrow(0, 0, batch.batch);
         // One pass over all rows: the statistics of the head's normalisation are those of all views.
-        let student = self.student.head.forward(features, BatchMode::Batch);
+        let student = self.student.head.forward(student, BatchMode::Batch);
         let terms = terms_of_targets(student, targets, self.step.student_temp);
         let probe = probe_loss(self.classifier.as_ref(), first_view, batch.labels.as_ref());
         let loss = add_probe(self.step.weights.combine(&terms), probe.as_ref());
@@ -213,9 +220,7 @@ impl<B: AutodiffBackend> Method<B> for Dino<B> {
         let center = self.center.value();
         let teacher = Tensor::cat(teacher, 0);
         self.center
-            .update(update_center(center, teacher, self.step.center_momentum));
-        // See BatchNorm: folds the update in at once.
-        self.center.value_sync();
+            .set(update_center(center, teacher, self.step.center_momentum));
     }
 
     fn restrain(&self, grads: &mut GradientsParams) {

@@ -4,20 +4,20 @@
 //! global view 0, loss against the queue, gradients, keys into the queue, optimizer.
 //! The whole batch is on one device, so that shuffling it between devices has nothing to hide.
 
-use burn::module::{Module, RunningState};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::activation::l2_normalize;
-use sslight_models::nn::{Linear, ParamInit};
+use sslight_models::nn::{Buffer, Linear, ParamInit};
 use sslight_models::params::{constant, copy_values, ema_update};
 use sslight_models::{
     Backbone, BackboneKind, BatchMode, MocoHead, MocoHeadConfig, UnavailableBackbone,
 };
 
 use super::probe::{add_probe, probe_loss};
-use super::views::PassOfViews;
-use super::{Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
+use super::views::features_without_tape;
+use super::{Features, Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
 use crate::loss::PairWeights;
 use crate::loss::moco::{moco_terms, query_losses, similarities};
 use crate::loss::queue::write_ring;
@@ -103,7 +103,7 @@ impl MocoConfig {
             key: copy_values(key, &query).no_grad(),
             query,
             classifier,
-            queue: RunningState::new(queue),
+            queue: Buffer::new(queue),
             step: self.step.clone(),
             clock,
         })
@@ -156,7 +156,7 @@ pub struct Moco<B: Backend> {
     /// The online probe, a linear classifier on detached features of the global query view.
     pub classifier: Option<Linear<B>>,
     /// Past keys as columns, `[out_dim, queue_length]`.
-    pub queue: RunningState<Tensor<B, 2>>,
+    pub queue: Buffer<B, 2>,
     #[module(skip)]
     step: MocoStep,
     #[module(skip)]
@@ -206,15 +206,22 @@ impl<B: AutodiffBackend> Method<B> for Moco<B> {
             .collect()
     }
 
-    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, Tensor<B, 2>> {
+    fn teacher_features(&self, batch: &ViewBatch<B>) -> Option<Tensor<B, 2>> {
+        let key_view = batch.global_views(0..1);
+        Some(features_without_tape(&self.key.backbone, key_view))
+    }
+
+    fn learn(&self, features: Features<B>, batch: &ViewBatch<B>) -> Lesson<B, Tensor<B, 2>> {
         let values = self.clock.now();
-        let key_view = [batch.global_views(0..1)];
-        let keys = PassOfViews::of_teacher(&key_view).features(&self.key.backbone);
+        let Features { student, teacher } = features;
+        let Some(keys) = teacher else {
+            panic!("Moco::learn: the key encoder's features are missing")
+        };
         let keys = self.key.embed(keys).detach();
 
-        let global_view = features.clone().narrow(0, 0, batch.batch);
+        let global_view = student.clone().narrow(0, 0, batch.batch);
         let similarities = similarities(
-            self.query.embed(features),
+            self.query.embed(student),
             keys.clone(),
             self.queue.value(),
             self.step.temperature,
@@ -237,9 +244,7 @@ impl<B: AutodiffBackend> Method<B> for Moco<B> {
         let keys = Tensor::cat(keys, 0);
         let pointer = self.queue_pointer(keys.dims()[0]);
         self.queue
-            .update(write_ring(self.queue.value(), keys, pointer));
-        // See BatchNorm: folds the update in at once.
-        self.queue.value_sync();
+            .set(write_ring(self.queue.value(), keys, pointer));
     }
 
     fn restrain(&self, grads: &mut GradientsParams) {

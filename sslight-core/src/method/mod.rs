@@ -27,13 +27,14 @@ use crate::schedule::Clock;
 pub use any::AnyMethod;
 pub use output::{StepOutput, StepStats, TargetSummary, ValidationStats};
 pub use setup::MethodSetup;
-pub use step::{Lesson, StepOptions};
+pub use step::{Features, Lesson, Phase, StepOptions};
 pub use views::{StochasticDepth, ViewBatch};
 
 /// What a method does in a training step.
 ///
 /// The order of a step: [`before_update`](Self::before_update); for each part of the batch the features of
-/// [`student_views`](Self::student_views), [`learn`](Self::learn) and gradients; [`remember`](Self::remember) and
+/// [`student_views`](Self::student_views), those of the [teacher](Self::teacher_features),
+/// [`learn`](Self::learn) and gradients; [`remember`](Self::remember) and
 /// [`restrain`](Self::restrain); the optimizer; [`after_update`](Self::after_update). Only `remember` moves
 /// buffers, beside the statistics of batch normalisation; only the others that take `self` move parameters.
 pub trait Method<B: AutodiffBackend>: AutodiffModule<B> {
@@ -57,8 +58,13 @@ pub trait Method<B: AutodiffBackend>: AutodiffModule<B> {
         batch.groups.clone()
     }
 
-    /// The loss of the features of these views, `[views b, features_dim]`.
-    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, Self::Trace>;
+    /// What the backbone of a teacher or key encoder makes of its views, without a tape; `None` without such a network.
+    fn teacher_features(&self, _batch: &ViewBatch<B>) -> Option<Tensor<B, 2>> {
+        None
+    }
+
+    /// The loss of these features: what heads and losses do.
+    fn learn(&self, features: Features<B>, batch: &ViewBatch<B>) -> Lesson<B, Self::Trace>;
 
     /// Moves the buffers by what the parts of a batch left, in their order.
     fn remember(&self, traces: Vec<Self::Trace>);

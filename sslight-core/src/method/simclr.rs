@@ -14,7 +14,7 @@ use sslight_models::{
 };
 
 use super::probe::{add_probe, probe_loss};
-use super::{Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
+use super::{Features, Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
 use crate::loss::simclr::nt_xent;
 use crate::loss::{GLOBAL_VIEWS, PairTerms};
 use crate::optim::grads;
@@ -143,7 +143,8 @@ impl<B: AutodiffBackend> Method<B> for Simclr<B> {
         vec![batch.global_views(0..GLOBAL_VIEWS)]
     }
 
-    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, ()> {
+    fn learn(&self, features: Features<B>, batch: &ViewBatch<B>) -> Lesson<B, ()> {
+        let features = features.student;
         let first_view = features.clone().narrow(0, 0, batch.batch);
         let embeddings = self.network.head.forward(features, BatchMode::Batch);
         let terms = PairTerms {

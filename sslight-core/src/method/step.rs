@@ -35,6 +35,14 @@ impl StepOptions {
     };
 }
 
+/// What the backbones make of the views of a part of a batch.
+pub struct Features<B: Backend> {
+    /// Of the trained network on [`Method::student_views`], view-major, with its own tape: `[views b, features_dim]`.
+    pub student: Tensor<B, 2>,
+    /// Of [`Method::teacher_features`], without a tape.
+    pub teacher: Option<Tensor<B, 2>>,
+}
+
 /// What a method makes of the features of a part of a batch.
 pub struct Lesson<B: Backend, T> {
     /// The loss to be minimised, `[1]`, with its tape.
@@ -45,36 +53,65 @@ pub struct Lesson<B: Backend, T> {
     pub trace: T,
 }
 
-/// Losses and gradients of a batch; see [`Method`] for the order of things.
+/// The parts of a step, in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// [`Method::before_update`].
+    BeforeUpdate,
+    /// The trained backbone's forward pass.
+    Forward,
+    /// The forward pass of the teacher's or key encoder's backbone.
+    Teacher,
+    /// Heads and loss, forward and backward.
+    HeadAndLoss,
+    /// The trained backbone's backward pass, and its second forward pass if that is repeated.
+    Backward,
+    /// Buffers, clipping, freezing.
+    Buffers,
+}
+
+/// Losses and gradients of a batch; see [`Method`] for the order of things. `watch` is called at the end of each phase.
 ///
 /// # Panics
 /// If [`StepOptions::accumulate`] does not divide the batch.
 pub(super) fn learn_batch<B: AutodiffBackend, M: Method<B>>(
     method: &M,
     batch: &ViewBatch<B>,
+    watch: &mut dyn FnMut(Phase),
 ) -> (StepOutput<B>, GradientsParams) {
     // Shares identities and buffers with `method`; only the values of some parameters differ.
     let method = method.clone().before_update();
+    watch(Phase::BeforeUpdate);
     let parts = method.options().accumulate;
     let mut grads = GradientsAccumulator::new();
     let (mut outputs, mut traces) = (Vec::new(), Vec::new());
     for part in 0..parts {
-        let lesson = learn_part(&method, &batch.part(part, parts), part, &mut grads);
-        outputs.push(lesson.output);
-        traces.push(lesson.trace);
+        let (output, trace) = learn_part(
+            &method,
+            &batch.part(part, parts),
+            part,
+            &mut |gradients| grads.accumulate(&method, gradients),
+            watch,
+        );
+        outputs.push(output);
+        traces.push(trace);
     }
     method.remember(traces);
     let mut grads = grads.grads();
     method.restrain(&mut grads);
+    watch(Phase::Buffers);
     (StepOutput::mean(outputs), grads)
 }
 
+/// Backbone and loss have a tape each, joined by the gradient of the features, so that the backbone's may be made
+/// late.
 fn learn_part<B: AutodiffBackend, M: Method<B>>(
     method: &M,
     batch: &ViewBatch<B>,
     part: usize,
-    grads: &mut GradientsAccumulator<M>,
-) -> Lesson<B, M::Trace> {
+    add: &mut dyn FnMut(GradientsParams),
+    watch: &mut dyn FnMut(Phase),
+) -> (StepOutput<B>, M::Trace) {
     let options = method.options();
     let pass = PassOfViews {
         views: &method.student_views(batch),
@@ -82,34 +119,61 @@ fn learn_part<B: AutodiffBackend, M: Method<B>>(
         step: method.clock().now().step,
         part,
     };
-    let share = |loss: Tensor<B, 1>| match options.accumulate {
-        1 => loss,
-        parts => loss / parts as f64,
+    let groups = 0..pass.views.len();
+    let backbone = if options.repeat_forward {
+        method.backbone().clone().no_grad()
+    } else {
+        method.backbone().clone()
     };
-    if !options.repeat_forward {
-        let lesson = method.learn(pass.features(method.backbone()), batch);
-        let gradients = share(lesson.loss.clone()).backward();
-        grads.accumulate(method, GradientsParams::from_grads(gradients, method));
-        return lesson;
-    }
-    let untaped = method.backbone().clone().no_grad();
-    let features = pass.features(&untaped).require_grad();
-    let lesson = method.learn(features.clone(), batch);
-    let mut gradients = share(lesson.loss.clone()).backward();
-    let of_features = features.grad_remove(&mut gradients);
-    grads.accumulate(method, GradientsParams::from_grads(gradients, method));
+    let features = groups
+        .clone()
+        .map(|group| pass.of_group(&backbone, group, BatchMode::Batch));
+    let features = Tensor::cat(features.collect(), 0);
+    watch(Phase::Forward);
+    let teacher = method.teacher_features(batch);
+    watch(Phase::Teacher);
+
+    let student = features.clone().detach().require_grad();
+    let Lesson {
+        loss,
+        output,
+        trace,
+    } = method.learn(
+        Features {
+            student: student.clone(),
+            teacher,
+        },
+        batch,
+    );
+    let mut gradients = match options.accumulate {
+        1 => loss.backward(),
+        parts => (loss / parts as f64).backward(),
+    };
+    let of_features = student.grad_remove(&mut gradients);
+    add(GradientsParams::from_grads(gradients, method));
+    watch(Phase::HeadAndLoss);
+
     let Some(of_features) = of_features else {
-        return lesson;
+        return (output, trace);
     };
-    let mut row = 0;
-    for group in 0..pass.views.len() {
-        let features = pass.of_group(method.backbone(), group, BatchMode::Repeat);
-        let rows = features.dims()[0];
-        let upstream = Tensor::from_inner(of_features.clone().narrow(0, row, rows));
-        row += rows;
-        // Its gradient is that of the loss, by the chain rule.
-        let gradients = (features * upstream).sum().backward();
-        grads.accumulate(method, GradientsParams::from_grads(gradients, method));
+    // The gradient of `sum(features * upstream)` is that of the loss, by the chain rule.
+    let mut send = |features: Tensor<B, 2>, upstream: Tensor<B::InnerBackend, 2>| {
+        let gradients = (features * Tensor::from_inner(upstream)).sum().backward();
+        add(GradientsParams::from_grads(gradients, method));
+    };
+    if options.repeat_forward {
+        let mut row = 0;
+        for group in groups {
+            let features = pass.of_group(method.backbone(), group, BatchMode::Repeat);
+            let rows = features.dims()[0];
+            send(features, of_features.clone().narrow(0, row, rows));
+            row += rows;
+        }
+    } else {
+        // At once for all sizes of views: several passes back over what `cat` joined make burn lose gradients of
+        // the parts that follow.
+        send(features, of_features);
     }
-    lesson
+    watch(Phase::Backward);
+    (output, trace)
 }

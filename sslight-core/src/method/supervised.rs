@@ -8,7 +8,7 @@ use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::{Linear, ParamInit};
 use sslight_models::{Backbone, BackboneKind, UnavailableBackbone};
 
-use super::{Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
+use super::{Features, Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
 use crate::loss::cross_entropy;
 use crate::optim::grads;
 use crate::schedule::Clock;
@@ -108,14 +108,14 @@ impl<B: AutodiffBackend> Method<B> for Supervised<B> {
 
     /// # Panics
     /// Without labels: a configuration whose data has none is refused before a method is made.
-    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, ()> {
+    fn learn(&self, features: Features<B>, batch: &ViewBatch<B>) -> Lesson<B, ()> {
         let Some(labels) = batch.labels.clone() else {
             panic!(
                 "Supervised::learn: the batch of {} has no labels",
                 batch.batch
             )
         };
-        let loss = cross_entropy(self.classifier.forward(features), labels);
+        let loss = cross_entropy(self.classifier.forward(features.student), labels);
         Lesson {
             output: StepOutput::new(loss.clone(), self.clock.now()),
             loss,

@@ -3,19 +3,19 @@
 //! One step: prototypes to length 1, network on all views, codes of the two global views (with the queue when it
 //! is full), loss, gradients, the embeddings of the global views into the queue, optimizer. There is no teacher.
 
-use burn::module::{Module, RunningState};
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::head::swav::reinitialize;
-use sslight_models::nn::{Linear, ParamInit};
+use sslight_models::nn::{Buffer, Linear, ParamInit};
 use sslight_models::params::constant;
 use sslight_models::{
     Backbone, BackboneKind, BatchMode, SwavHead, SwavHeadConfig, UnavailableBackbone,
 };
 
 use super::probe::{add_probe, probe_loss};
-use super::{Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
+use super::{Features, Lesson, Method, MethodSetup, StepOptions, StepOutput, ViewBatch};
 use crate::loss::queue::push_front;
 use crate::loss::swav::{Assignment, codes, swav_terms};
 use crate::loss::{GLOBAL_VIEWS, PairWeights, target_stats};
@@ -145,14 +145,14 @@ pub struct SwavNetwork<B: Backend> {
 #[derive(Module, Debug)]
 pub struct SwavQueue<B: Backend> {
     /// `[2, length, out_dim]`, zeros where nothing has been pushed yet.
-    pub rows: RunningState<Tensor<B, 3>>,
+    pub rows: Buffer<B, 3>,
 }
 
 impl<B: Backend> SwavQueue<B> {
     /// An empty queue of `length` embeddings of `dim` numbers for each of `views`.
     pub fn new(views: usize, length: usize, dim: usize, device: &B::Device) -> Self {
         Self {
-            rows: RunningState::new(Tensor::zeros([views, length, dim], device)),
+            rows: Buffer::new(Tensor::zeros([views, length, dim], device)),
         }
     }
 
@@ -177,9 +177,7 @@ impl<B: Backend> SwavQueue<B> {
                 push_front(of_view(&queue, view), rows).unsqueeze::<3>()
             })
             .collect();
-        self.rows.update(Tensor::cat(pushed, 0));
-        // See BatchNorm: folds the update in at once.
-        self.rows.value_sync();
+        self.rows.set(Tensor::cat(pushed, 0));
     }
 }
 
@@ -269,9 +267,10 @@ impl<B: AutodiffBackend> Method<B> for Swav<B> {
         self.classifier.as_ref()
     }
 
-    fn learn(&self, features: Tensor<B, 2>, batch: &ViewBatch<B>) -> Lesson<B, Tensor<B, 2>> {
+    fn learn(&self, features: Features<B>, batch: &ViewBatch<B>) -> Lesson<B, Tensor<B, 2>> {
         let values = self.clock.now();
         let head = &self.network.head;
+        let features = features.student;
         let first_view = features.clone().narrow(0, 0, batch.batch);
         let outputs = head.forward(features, BatchMode::Batch);
         let queue_is_used = self.queue_is_used(batch.batch * self.step.options.accumulate);

@@ -82,24 +82,7 @@ pub(super) struct PassOfViews<'a, B: Backend> {
     pub(super) part: usize,
 }
 
-impl<'a, B: Backend> PassOfViews<'a, B> {
-    /// A pass of a teacher or key encoder, which has no stochastic depth.
-    pub(super) fn of_teacher(views: &'a [Tensor<B, 4>]) -> Self {
-        Self {
-            views,
-            depth: StochasticDepth::OFF,
-            step: 0,
-            part: 0,
-        }
-    }
-
-    /// The features of all views, with batch statistics: `[all views b, features_dim]`.
-    pub(super) fn features(&self, backbone: &Backbone<B>) -> Tensor<B, 2> {
-        let groups = 0..self.views.len();
-        let features = groups.map(|group| self.of_group(backbone, group, BatchMode::Batch));
-        Tensor::cat(features.collect(), 0)
-    }
-
+impl<B: Backend> PassOfViews<'_, B> {
     /// The features of one group, `[views b, features_dim]`.
     pub(super) fn of_group(
         &self,
@@ -123,4 +106,15 @@ impl<'a, B: Backend> PassOfViews<'a, B> {
         };
         backbone.forward(self.views[group].clone(), pass)
     }
+}
+
+/// The features of a teacher or key encoder, with batch statistics and without stochastic depth.
+///
+/// # Shapes
+/// `[rows, 3, s, s]` to `[rows, features_dim]`.
+pub(super) fn features_without_tape<B: Backend>(
+    backbone: &Backbone<B>,
+    images: Tensor<B, 4>,
+) -> Tensor<B, 2> {
+    backbone.forward(images, BatchMode::Batch).detach()
 }

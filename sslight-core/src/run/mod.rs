@@ -1,6 +1,7 @@
 //! A pre-training run from configuration to summary.
 
 mod assemble;
+mod bench;
 mod error;
 mod evaluator;
 mod folder;
@@ -14,6 +15,7 @@ use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use sslight_data::{ImageSource, Loader, Split};
 use sslight_models::backend::AutodiffBackend;
 
+pub use bench::{StepPart, StepTimes, bench_step};
 pub use error::RunError;
 pub use evaluator::{Evaluator, KnnReport, evaluate_weights};
 pub use folder::RunFolder;

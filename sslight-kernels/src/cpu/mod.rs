@@ -5,9 +5,11 @@
 
 pub(crate) mod batch_norm;
 mod columns;
+pub(crate) mod cross_view;
 pub(crate) mod dense;
 pub(crate) mod depthwise;
 mod disjoint;
+mod exp;
 mod matrix;
 mod shape;
 mod simd;

@@ -6,6 +6,7 @@
 
 pub mod activation;
 mod attention;
+mod buffer;
 mod conv;
 pub mod drop_path;
 pub mod init;
@@ -16,6 +17,7 @@ mod patch;
 pub mod pos_embed;
 
 pub use attention::attention;
+pub use buffer::Buffer;
 pub use conv::{Conv2d, Conv2dConfig};
 pub use init::ParamInit;
 pub use layer_norm::LayerNorm;

@@ -4,10 +4,11 @@
 //! no gradients) and a frozen network inside a training graph both contradict, and it keeps the biased
 //! variance where PyTorch keeps the unbiased one. See docs/adr/0003-own-batch-normalisation.md.
 
-use burn::module::{Module, Param, RunningState};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use sslight_kernels::{Activation, RunningStatistics, batch_norm_running, batch_norm_train};
 
+use super::buffer::Buffer;
 use super::init::ParamInit;
 use crate::backend::Backend;
 
@@ -41,9 +42,9 @@ pub struct BatchNorm<B: Backend> {
     /// Shift, `[channels]`.
     pub bias: Param<Tensor<B, 1>>,
     /// Running mean, `[channels]`.
-    pub running_mean: RunningState<Tensor<B, 1>>,
+    pub running_mean: Buffer<B, 1>,
     /// Running variance, `[channels]`.
-    pub running_var: RunningState<Tensor<B, 1>>,
+    pub running_var: Buffer<B, 1>,
 }
 
 impl<B: Backend> BatchNorm<B> {
@@ -53,8 +54,8 @@ impl<B: Backend> BatchNorm<B> {
         Self {
             weight: init.constant([channels], 1.0),
             bias: init.constant([channels], 0.0),
-            running_mean: RunningState::new(Tensor::zeros([channels], &device)),
-            running_var: RunningState::new(Tensor::ones([channels], &device)),
+            running_mean: Buffer::new(Tensor::zeros([channels], &device)),
+            running_var: Buffer::new(Tensor::ones([channels], &device)),
         }
     }
 
@@ -117,10 +118,7 @@ impl<B: Backend> BatchNorm<B> {
             (&self.running_mean, mean),
             (&self.running_var, unbiased_var),
         ] {
-            state.update(state.value() * (1.0 - BN_MOMENTUM) + batch * BN_MOMENTUM);
-            // Folds the update in at once: `value()` and module visitors do not, and would hand
-            // out the statistics of the step before.
-            state.value_sync();
+            state.set(state.value() * (1.0 - BN_MOMENTUM) + batch * BN_MOMENTUM);
         }
     }
 }

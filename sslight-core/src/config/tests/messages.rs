@@ -210,6 +210,19 @@ fn views_that_are_no_multiple_of_a_patch_are_refused() {
 }
 
 #[test]
+fn parts_that_do_not_divide_the_batch_name_a_number_that_does() {
+    assert_eq!(
+        message(&["data=d", "batch_size=64", "accumulate=6"]),
+        "command line: accumulate is 6, but must be a divisor of batch_size = 64, such as 4"
+    );
+    assert_eq!(
+        message(&["data=d", "batch_size=4", "accumulate=8"]),
+        "command line: accumulate is 8, but must be a divisor of batch_size = 4, such as 4"
+    );
+    assert_eq!(resolved(&["data=d", "accumulate=8"]).config.accumulate, 8);
+}
+
+#[test]
 fn a_moco_queue_that_does_not_hold_a_batch_is_refused() {
     let words = ["data=d", "method=moco", "moco.queue_length=512"];
     assert_eq!(

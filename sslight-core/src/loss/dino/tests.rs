@@ -1,4 +1,6 @@
 use super::super::testing::{assert_gradient, draw, scalar, tensor, values};
+use sslight_models::params::constant;
+
 use super::*;
 use crate::loss::PairWeights;
 
@@ -135,7 +137,7 @@ fn the_gradient_equals_finite_differences_and_none_reaches_the_teacher() {
     let teacher_tensor = tensor(&teacher, 2 * b).require_grad();
     let terms = dino_terms(
         student_tensor.clone(),
-        teacher_tensor.clone().detach(),
+        constant(teacher_tensor.clone()),
         tensor(&center, 1),
         TEMPS,
     );

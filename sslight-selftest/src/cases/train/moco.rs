@@ -1,12 +1,12 @@
 //! `train.moco`: query encoder, key encoder and queue.
 
-use burn::module::RunningState;
 use serde::Deserialize;
 use sslight_core::loss::queue::advance;
 use sslight_core::method::AnyMethod;
 use sslight_core::method::moco::{Moco, MocoConfig, MocoStep};
 use sslight_core::schedule::{Clock, Schedule, WarmupCosine};
 use sslight_models::backend::AutodiffBackend;
+use sslight_models::nn::Buffer;
 
 use super::{Params, loaded, train};
 use crate::cases::{CaseContext, put, to_host};
@@ -98,6 +98,6 @@ fn initial<B: AutodiffBackend>(
     if let Some(classifier) = moco.classifier.take() {
         moco.classifier = Some(loaded(classifier, context, params, "classifier.")?);
     }
-    moco.queue = RunningState::new(context.tensor("queue0", device)?);
+    moco.queue = Buffer::new(context.tensor("queue0", device)?);
     Ok(moco)
 }

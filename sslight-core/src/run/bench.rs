@@ -1,0 +1,237 @@
+//! How long the parts of a training step take, on real views of a configuration's data.
+
+use std::time::{Duration, Instant};
+
+use burn::optim::Optimizer;
+use sslight_models::backend::AutodiffBackend;
+
+use super::{RunError, assemble, open_data};
+use crate::config::{DataFacts, ResolvedConfig};
+use crate::learner::upload;
+use crate::method::{AnyMethod, MethodSetup, Phase};
+use crate::optim::GroupedOptimizer;
+use crate::schedule::Clock;
+
+/// A part of a step as it is reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StepPart {
+    /// Waiting for views, and their upload.
+    Data,
+    /// See [`Phase`].
+    Learn(Phase),
+    /// The optimizer.
+    Optimizer,
+    /// What moves after the optimizer: the teacher.
+    AfterUpdate,
+}
+
+impl StepPart {
+    /// All parts, in their order.
+    pub const ALL: [Self; 9] = [
+        Self::Data,
+        Self::Learn(Phase::BeforeUpdate),
+        Self::Learn(Phase::Forward),
+        Self::Learn(Phase::Teacher),
+        Self::Learn(Phase::HeadAndLoss),
+        Self::Learn(Phase::Backward),
+        Self::Learn(Phase::Buffers),
+        Self::Optimizer,
+        Self::AfterUpdate,
+    ];
+
+    /// A few words for a table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Data => "waiting for views",
+            Self::Learn(Phase::BeforeUpdate) => "before the update",
+            Self::Learn(Phase::Forward) => "backbone forward",
+            Self::Learn(Phase::Teacher) => "teacher's backbone",
+            Self::Learn(Phase::HeadAndLoss) => "heads and loss",
+            Self::Learn(Phase::Backward) => "backbone backward",
+            Self::Learn(Phase::Buffers) => "buffers and clipping",
+            Self::Optimizer => "optimizer",
+            Self::AfterUpdate => "moving average",
+        }
+    }
+
+    /// Whether it is a pass of a backbone.
+    pub fn is_backbone(self) -> bool {
+        matches!(
+            self,
+            Self::Learn(Phase::Forward | Phase::Teacher | Phase::Backward)
+        )
+    }
+}
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub struct StepTimes {
+    /// Images of a step.
+    pub batch_size: usize,
+    /// The time of each part in each step.
+    steps: Vec<[Duration; StepPart::ALL.len()]>,
+}
+
+impl StepTimes {
+    /// Seconds of a part, the median over steps.
+    pub fn seconds(&self, part: StepPart) -> f64 {
+        let at = StepPart::ALL.iter().position(|other| *other == part);
+        let of_step = |step: &[Duration; StepPart::ALL.len()]| at.map(|at| step[at]);
+        median(self.steps.iter().filter_map(of_step))
+    }
+
+    /// Seconds of a whole step without waiting for views, the median over steps.
+    pub fn step_seconds(&self) -> f64 {
+        median(self.steps.iter().map(|parts| parts[1..].iter().sum()))
+    }
+
+    /// The share of a step, without waiting for views, that is no pass of a backbone: the median over steps.
+    pub fn share_outside_backbone(&self) -> f64 {
+        let shares = self.steps.iter().map(|parts| {
+            let all: Duration = parts[1..].iter().sum();
+            let inside: Duration = StepPart::ALL
+                .iter()
+                .zip(parts)
+                .filter(|(part, _)| part.is_backbone())
+                .map(|(_, time)| *time)
+                .sum();
+            1.0 - inside.as_secs_f64() / all.as_secs_f64()
+        });
+        middle(shares.collect())
+    }
+
+    /// Steps that were measured.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether none was.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+fn median(times: impl Iterator<Item = Duration>) -> f64 {
+    middle(times.map(|time| time.as_secs_f64()).collect())
+}
+
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let Some(upper) = values.get(values.len() / 2) else {
+        return f64::NAN;
+    };
+    match values.len() % 2 {
+        0 => (values[values.len() / 2 - 1] + upper) / 2.0,
+        _ => *upper,
+    }
+}
+
+/// Takes `warmup` steps, then measures `steps`. Nothing is written.
+///
+/// # Errors
+/// If data or configuration do not allow a run.
+pub fn bench_step<B: AutodiffBackend>(
+    resolved: &ResolvedConfig,
+    device: &B::Device,
+    warmup: usize,
+    steps: usize,
+) -> Result<StepTimes, RunError> {
+    let config = &resolved.config;
+    let data = open_data(config)?;
+    let facts = DataFacts {
+        images: data.train.len(),
+        classes: data.train.class_names().len(),
+    };
+    resolved.fit(facts)?;
+    let clock = Clock::new(assemble::schedule(config, facts.images));
+    let setup = MethodSetup {
+        config,
+        images: facts.images,
+        classes: facts.classes,
+    };
+    let mut method =
+        AnyMethod::<B>::init(&setup, clock.clone(), device).map_err(RunError::Backbone)?;
+    let mut optimizer = GroupedOptimizer::<B>::new(
+        assemble::rule(config),
+        assemble::groups(config),
+        clock.clone(),
+    );
+    let per_epoch = data.loader.steps_per_epoch();
+    let mut stream = data.loader.epoch(0, 0);
+    let mut times = Vec::with_capacity(steps);
+    for step in 0..warmup + steps {
+        if step > 0 && step % per_epoch == 0 {
+            stream = data.loader.epoch(step / per_epoch, 0);
+        }
+        // Prototypes and last layers that are frozen at first would leave work out.
+        clock.set(step + clock.schedule().freeze_last_layer_epochs * per_epoch);
+        let mut parts = [Duration::ZERO; StepPart::ALL.len()];
+        let mut last = Instant::now();
+        let mut ended = |part: StepPart| {
+            // A failure to wait shows in the step's own result.
+            let _ = B::sync(device);
+            let now = Instant::now();
+            if let Some(at) = StepPart::ALL.iter().position(|other| *other == part) {
+                parts[at] += now - last;
+            }
+            last = now;
+        };
+        let batch = match stream.next() {
+            Some(batch) => upload::<B>(batch?, device),
+            None => return Err(RunError::Vanished),
+        };
+        ended(StepPart::Data);
+        let (output, grads) =
+            method.learn_watched(&batch, &mut |phase| ended(StepPart::Learn(phase)));
+        method = optimizer.step(output.values.lr, method.before_update(), grads);
+        ended(StepPart::Optimizer);
+        method = method.after_update();
+        ended(StepPart::AfterUpdate);
+        if step >= warmup {
+            times.push(parts);
+        }
+    }
+    Ok(StepTimes {
+        batch_size: config.batch_size,
+        steps: times,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times() -> StepTimes {
+        let step = |milliseconds: [u64; 9]| milliseconds.map(Duration::from_millis);
+        StepTimes {
+            batch_size: 4,
+            steps: vec![
+                step([50, 1, 30, 10, 5, 40, 2, 8, 4]),
+                step([10, 1, 30, 10, 5, 40, 2, 8, 4]),
+                step([20, 1, 60, 20, 5, 80, 2, 8, 4]),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_part_has_the_median_of_its_times() {
+        let times = times();
+        assert_eq!(times.len(), 3);
+        assert_eq!(times.seconds(StepPart::Data), 0.02);
+        assert_eq!(times.seconds(StepPart::Learn(Phase::Backward)), 0.04);
+        assert_eq!(times.seconds(StepPart::AfterUpdate), 0.004);
+    }
+
+    #[test]
+    fn a_step_is_all_but_waiting_and_its_share_all_but_backbones() {
+        let times = times();
+        assert_eq!(times.step_seconds(), 0.1);
+        assert!((times.share_outside_backbone() - 0.2).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_even_number_of_values_has_the_mean_of_the_middle_ones() {
+        assert_eq!(middle(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(middle(Vec::new()).is_nan());
+    }
+}
