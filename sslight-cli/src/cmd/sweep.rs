@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sslight_core::config::{DataFacts, NamedConfig, sweeps};
+use sslight_core::config::DataFacts;
 use sslight_core::observe::StopHandle;
 use sslight_core::run::{Preflight, RunError};
 use sslight_core::sweep::{Board, Metric, Point, State, Sweep, Told, drive, expand, survey};
@@ -19,7 +19,7 @@ type Engines<'a> = BTreeMap<&'a str, Engine>;
 /// Lists the built-in sweeps, shows the points of one, or runs them.
 pub fn run(args: &SweepArgs) -> Result<Outcome, CliError> {
     if args.words.is_empty() {
-        ui::say(&built_in());
+        ui::say(&ui::built_in_sweeps());
         return Ok(Outcome::Done);
     }
     let sweep = expand(&args.words)?;
@@ -38,16 +38,6 @@ pub fn run(args: &SweepArgs) -> Result<Outcome, CliError> {
         ));
     }
     outcome(&board)
-}
-
-fn built_in() -> String {
-    let name = |sweep: &NamedConfig| sweep.name.len();
-    let width = sweeps().iter().map(name).max().unwrap_or(0);
-    let mut text = String::from("Sweeps that are built in; run one with `sslight sweep NAME`:\n");
-    for sweep in sweeps() {
-        text.push_str(&format!("  {:width$}  {}\n", sweep.name, sweep.summary()));
-    }
-    text
 }
 
 /// Refuses data that a point cannot be trained on, before days are spent on those before it. Gives what is known of
@@ -86,7 +76,7 @@ fn run_points<'a>(
         dashboard: false,
     };
     let runs = sweep.runs().count();
-    let settings = settings(sweep)?;
+    let settings = ui::settings(sweep)?;
     let mut train_point =
         |point: &'a Point| train(&point.resolved, engines[&*point.name], stop, show);
     let mut tell = |told: Told<'_>| match told {
@@ -101,75 +91,19 @@ fn run_points<'a>(
     Ok(drive(sweep, stop, &mut train_point, &mut tell)?)
 }
 
-/// What differs between points, in the words of a command line, by the name of the point.
-fn settings(sweep: &Sweep) -> Result<BTreeMap<&str, String>, CliError> {
-    let varied = sweep.varied()?;
-    let points = sweep.points().enumerate().map(|(index, point)| {
-        let words = varied.iter();
-        let words = words.map(|(key, values)| format!("{key}={}", values[index]));
-        (point.name.as_str(), words.collect::<Vec<_>>().join(" "))
-    });
-    Ok(points.collect())
-}
-
 /// Shows the points; data that cannot be used is a warning here.
 fn dry_run(sweep: &Sweep) -> Result<Outcome, CliError> {
     let images = match check_data(sweep) {
         Ok(data) => {
             warn_of_no_score(sweep, &data);
-            Some(data)
+            Some(data.iter().map(|data| data.images).collect())
         }
         Err(error) => {
             ui::warn(&error.to_string());
             None
         }
     };
-    let board = survey(sweep)?;
-    let steps: BTreeMap<&str, String> = sweep
-        .runs()
-        .enumerate()
-        .map(|(index, point)| {
-            let config = &point.resolved.config;
-            let steps = match &images {
-                Some(data) => format!("{} steps", config.last_step(data[index].images)),
-                None => format!("{} epochs", config.epochs),
-            };
-            (point.name.as_str(), steps)
-        })
-        .collect();
-    ui::say(&format!(
-        "{}\n{} points, {} runs, from {}; scored by {}; folder {}",
-        sweep.title,
-        sweep.points().count(),
-        sweep.runs().count(),
-        sweep.base,
-        sweep.metric.word(),
-        sweep.out.display()
-    ));
-    let settings = settings(sweep)?;
-    let name = sweep.points().map(|point| point.name.len());
-    let name = name.max().unwrap_or(0);
-    for series in &sweep.series {
-        ui::say(&format!("\n{}", series.title));
-        for point in &series.points {
-            let state = match board.state(point) {
-                _ if !point.owns_run() => format!("the run of {}", point.run),
-                State::Waiting => format!("{}, new", steps[&*point.run]),
-                State::Unfinished | State::Failed(_) => {
-                    format!("{}, continues", steps[&*point.run])
-                }
-                State::Finished(_) => format!("{}, finished", steps[&*point.run]),
-            };
-            let out = point.resolved.config.out_dir();
-            ui::say(&format!(
-                "  {:name$}  {}\n  {:name$}  {state}, {}",
-                point.name,
-                settings[&*point.name],
-                "",
-                out.display()
-            ));
-        }
-    }
+    ui::say(&ui::plan(&survey(sweep)?, images)?);
     Ok(Outcome::Done)
 }
 

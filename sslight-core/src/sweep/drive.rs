@@ -30,8 +30,9 @@ pub fn drive<'a>(
     train: &mut dyn FnMut(&'a Point) -> Result<Summary, RunError>,
     tell: &mut dyn FnMut(Told<'_>),
 ) -> Result<Board<'a>, SweepError> {
-    let mut board = survey(sweep)?;
     let folder = SweepFolder::open(sweep)?;
+    let mut board = survey(sweep)?;
+    folder.keep_copy(sweep)?;
     folder.publish(&board)?;
     for (index, point) in sweep.runs().enumerate() {
         if board.record(point).is_some() {

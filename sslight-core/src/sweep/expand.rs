@@ -28,7 +28,7 @@ pub fn expand<S: AsRef<str>>(words: &[S]) -> Result<Sweep, SweepError> {
     let written = source.parse()?;
     let overrides = Overrides::new(overrides)?;
     let builder = Builder {
-        base: base(&source, &written.base)?,
+        base: base(&source, &written)?,
         out: overrides
             .out
             .clone()
@@ -84,16 +84,12 @@ impl Overrides {
 }
 
 /// The entries of the base.
-fn base(source: &Source, word: &str) -> Result<Vec<Entry>, SweepError> {
-    config::base_entries(word).map_err(|error| match error {
+fn base(source: &Source, written: &Written) -> Result<Vec<Entry>, SweepError> {
+    config::base_entries(&written.base).map_err(|error| match error {
         ConfigError::Word { word, .. } => {
             let names = nearest(&word, configs().iter().map(|config| config.name));
             let hint = did_you_mean(&names, "; see `sslight list configs`");
-            let line = source
-                .text()
-                .lines()
-                .position(|line| line.trim_start().starts_with("base"));
-            source.invalid(line.map_or(1, |line| line + 1), Fault::Base { word, hint })
+            source.invalid(written.base_line, Fault::Base { word, hint })
         }
         error => error.into(),
     })
@@ -107,53 +103,20 @@ struct Builder {
 }
 
 impl Builder {
-    fn build(&self, written: Written) -> Result<Sweep, SweepError> {
+    fn build(self, written: Written) -> Result<Sweep, SweepError> {
         self.refuse_reserved(&written.fixed)?;
         let mut problems = Vec::new();
         let mut series: Vec<Series> = Vec::new();
         for of_series in &written.series {
             self.check_series(of_series, &series)?;
-            let mut points: Vec<Point> = Vec::new();
-            for (at, set) in &of_series.points {
-                let name = format!("{}-{}", of_series.name, at.slug());
-                let earlier = || series.iter().flat_map(|series| &series.points);
-                if at.slug().is_empty() || earlier().chain(&points).any(|p| p.name == name) {
-                    return Err(self
-                        .source
-                        .invalid(of_series.line, Fault::SamePoint { name }));
-                }
-                let layers = [&written.fixed, &of_series.fixed, set];
-                let resolved = match self.resolve(&layers) {
-                    Ok(resolved) => resolved,
-                    Err(SweepError::Config(ConfigError::Invalid(Problems(found)))) => {
-                        problems.extend(found);
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                };
-                self.check_metric(written.metric, &resolved)?;
-                // Whoever compares configurations compares those without folders, so the folder comes last.
-                let alike = earlier().chain(&points).find(|point| {
-                    let mut config = resolved.config.clone();
-                    config.out.clone_from(&point.resolved.config.out);
-                    point.owns_run() && point.resolved.config == config
-                });
-                let run = alike.map_or(&name, |point| &point.run).clone();
-                let mut resolved = resolved;
-                resolved.config.out = Some(self.out.join(&run).to_string_lossy().into_owned());
-                points.push(Point {
-                    at: at.clone(),
-                    name,
-                    run,
-                    resolved,
-                });
-            }
+            let points = self.points(&written, of_series, &series, &mut problems)?;
             let title = of_series.title.as_ref().unwrap_or(&of_series.name);
+            let label = of_series.label.as_deref().unwrap_or("point");
             series.push(Series {
                 name: of_series.name.clone(),
                 title: title.clone(),
                 panel: of_series.panel.as_ref().unwrap_or(title).clone(),
-                label: of_series.label.clone().unwrap_or_default(),
+                label: label.to_owned(),
                 default: of_series.default.clone(),
                 points,
             });
@@ -161,20 +124,60 @@ impl Builder {
         if !problems.is_empty() {
             return Err(ConfigError::from(Problems(without_repeats(problems))).into());
         }
+        let place = self.source.place();
         Ok(Sweep {
-            place: self.source.place().into_owned(),
-            title: written
-                .title
-                .unwrap_or_else(|| self.source.place().into_owned()),
+            title: written.title.unwrap_or_else(|| place.to_string()),
             base: written.base,
-            out: self.out.clone(),
             metric: written.metric,
             series,
             text: self.source.text().to_owned(),
+            out: self.out,
         })
     }
 
-    fn resolve(&self, layers: &[&Vec<Entry>]) -> Result<ResolvedConfig, SweepError> {
+    /// Resolves the points of a series; what is wrong with their settings goes to `problems`.
+    fn points(
+        &self,
+        written: &Written,
+        series: &WrittenSeries,
+        earlier: &[Series],
+        problems: &mut Vec<Problem>,
+    ) -> Result<Vec<Point>, SweepError> {
+        let mut points: Vec<Point> = Vec::new();
+        for (at, set) in &series.points {
+            let slug = at.slug();
+            let name = format!("{}-{slug}", series.name);
+            let others = || {
+                let earlier = earlier.iter().flat_map(|series| &series.points);
+                earlier.chain(&points)
+            };
+            if slug.is_empty() || others().any(|point| point.name == name) {
+                let fault = Fault::SamePoint { name };
+                return Err(self.source.invalid(series.line, fault));
+            }
+            let mut resolved = match self.resolve(&[&written.fixed, &series.fixed, set]) {
+                Ok(resolved) => resolved,
+                Err(ConfigError::Invalid(Problems(found))) => {
+                    problems.extend(found);
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.check_metric(written, &resolved)?;
+            let alike = others().find(|point| point.has_settings_of(&resolved.config));
+            let run = alike.map_or(&name, |point| &point.run).clone();
+            resolved.config.out = Some(self.out.join(&run).to_string_lossy().into_owned());
+            points.push(Point {
+                at: at.clone(),
+                name,
+                run,
+                resolved,
+            });
+        }
+        Ok(points)
+    }
+
+    fn resolve(&self, layers: &[&Vec<Entry>]) -> Result<ResolvedConfig, ConfigError> {
         let file = layers.iter().flat_map(|layer| layer.iter());
         let entries = self.base.iter().chain(file).chain(&self.overrides);
         let mut resolved = resolve_entries(entries.cloned().collect())?;
@@ -230,10 +233,13 @@ impl Builder {
         Ok(())
     }
 
-    fn check_metric(&self, metric: Metric, resolved: &ResolvedConfig) -> Result<(), SweepError> {
+    fn check_metric(&self, written: &Written, resolved: &ResolvedConfig) -> Result<(), SweepError> {
         let config = &resolved.config;
-        if metric == Metric::ProbeTop1 && !config.probe && config.method != Method::Supervised {
-            return Err(self.source.invalid(1, Fault::NoProbe));
+        if written.metric == Metric::ProbeTop1
+            && !config.probe
+            && config.method != Method::Supervised
+        {
+            return Err(self.source.invalid(written.metric_line, Fault::NoProbe));
         }
         Ok(())
     }

@@ -52,8 +52,10 @@ struct PointFields {
 pub(super) struct Written {
     pub title: Option<String>,
     pub base: String,
+    pub base_line: usize,
     pub out: Option<PathBuf>,
     pub metric: Metric,
+    pub metric_line: usize,
     pub fixed: Vec<Entry>,
     pub series: Vec<WrittenSeries>,
 }
@@ -175,8 +177,10 @@ impl Source {
         Ok(Written {
             title: fields.title,
             base: fields.base,
+            base_line: self.line_of(root.get("base")),
             out: fields.out.map(PathBuf::from),
             metric: fields.metric,
+            metric_line: self.line_of(root.get("metric")),
             fixed: self.settings(&fields.fixed, root.get("fixed")),
             series,
         })

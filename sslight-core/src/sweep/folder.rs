@@ -43,14 +43,18 @@ pub(super) fn refuse_another(sweep: &Sweep) -> Result<(), SweepError> {
 }
 
 impl SweepFolder {
-    /// Opens the folder of a sweep, as a new one or as one that goes on.
+    /// Makes the folder of a sweep this process's own, a new one or one that goes on.
     pub fn open(sweep: &Sweep) -> Result<Self, SweepError> {
         refuse_another(sweep)?;
         let path = sweep.out.clone();
         fs::create_dir_all(&path).on(&path, "create")?;
         let lock = lock(&path)?;
-        replace(&path.join(COPY), sweep.text.as_bytes())?;
         Ok(Self { path, _lock: lock })
+    }
+
+    /// Keeps the sweep file as it was given this time.
+    pub fn keep_copy(&self, sweep: &Sweep) -> Result<(), SweepError> {
+        Ok(replace(&self.path.join(COPY), sweep.text.as_bytes())?)
     }
 
     /// Writes the tables and the plot, each in one step.

@@ -30,14 +30,12 @@ pub use drive::{Told, drive, survey};
 pub use error::{Fault, SweepError};
 pub use expand::expand;
 
-use crate::config::{ConfigError, ResolvedConfig};
+use crate::config::{ConfigError, ResolvedConfig, RunConfig};
 use crate::run::RunRecord;
 
 /// A sweep whose points are all resolved.
 #[derive(Debug, Clone)]
 pub struct Sweep {
-    /// The file, or the name of the built-in sweep.
-    pub place: String,
     /// What it is about.
     pub title: String,
     /// The configuration that its points start from.
@@ -86,6 +84,13 @@ impl Point {
     /// Whether it has a run of its own.
     pub fn owns_run(&self) -> bool {
         self.name == self.run
+    }
+
+    /// Whether a run of it would be a run of this configuration, but for its folder.
+    fn has_settings_of(&self, config: &RunConfig) -> bool {
+        let mut own = self.resolved.config.clone();
+        own.out.clone_from(&config.out);
+        own == *config
     }
 }
 

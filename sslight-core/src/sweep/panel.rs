@@ -4,8 +4,8 @@ use super::{At, Board, Point, Series};
 
 /// Share of the scores' span that is left free above and below them.
 const MARGIN: f64 = 0.15;
-/// Least span of scores that is shown, so that equal scores do not look apart.
-const LEAST_SPAN: f64 = 1e-3;
+/// Least span of scores that is shown, as a share of them, so that equal scores do not look apart.
+const LEAST_SPAN: f64 = 0.01;
 /// A line this many spans below the scores would press them together and is only told of in words.
 const NEAR: f64 = 1.5;
 /// Ticks closer than this share of the axis would run into each other.
@@ -61,12 +61,12 @@ fn panel(board: &Board<'_>, title: &str, series: &[&Series]) -> Panel {
     let curves: Vec<Curve> = series.iter().map(|s| curve(board, s, &axis)).collect();
     let scores = || curves.iter().flat_map(|curve| &curve.points).map(|p| p.1);
     let (low, high) = ends(scores()).unwrap_or((0.0, 1.0));
-    let span = (high - low).max(LEAST_SPAN * high.abs()).max(LEAST_SPAN);
+    let span = (high - low).max(LEAST_SPAN * high.abs().max(0.1));
     let mut floors = floors(board, series);
     floors.retain(|(_, floor)| *floor > low - NEAR * span && *floor < high + NEAR * span);
     let shown = scores().chain(floors.iter().map(|(_, floor)| *floor));
     let (low, high) = ends(shown).unwrap_or((0.0, 1.0));
-    let margin = MARGIN * (high - low).max(span);
+    let margin = MARGIN * (high - low).max(span) + 0.5 * (span - (high - low)).max(0.0);
     Panel {
         title: title.to_owned(),
         label: series.first().map_or("", |series| &series.label).to_owned(),

@@ -48,7 +48,7 @@ impl Board<'_> {
         let draw = || -> Drawn {
             root.fill(&WHITE)?;
             let (head, body) = root.split_vertically(TITLE_HEIGHT);
-            let style = centred(18.0);
+            let style = centred(21.0);
             let middle = (width as i32 / 2, TITLE_HEIGHT as i32 / 2);
             head.draw(&Text::new(self.sweep().title.clone(), middle, style))?;
             for (area, panel) in body.split_evenly((1, panels.len())).iter().zip(&panels) {
@@ -81,10 +81,10 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, metric: &str) -> Drawn {
         ticks: panel.ticks.clone(),
     };
     let mut chart = ChartBuilder::on(area)
-        .caption(&panel.title, (FONT, 15))
+        .caption(&panel.title, (FONT, 18))
         .margin(12)
-        .x_label_area_size(42)
-        .y_label_area_size(62)
+        .x_label_area_size(46)
+        .y_label_area_size(68)
         .build_cartesian_2d(x, low..high)?;
     let decimals = decimals(high - low);
     chart
@@ -94,8 +94,8 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, metric: &str) -> Drawn {
         .x_max_light_lines(0)
         .y_max_light_lines(0)
         .bold_line_style(BLACK.mix(0.12))
-        .label_style((FONT, 12))
-        .axis_desc_style((FONT, 13))
+        .label_style((FONT, 14))
+        .axis_desc_style((FONT, 16))
         .y_label_formatter(&|y| format!("{y:.decimals$}"))
         .draw()?;
     for (index, (_, floor)) in panel.floors.iter().enumerate() {
@@ -212,7 +212,7 @@ fn legend(panel: &Panel) -> Vec<(Mark, String)> {
 
 fn draw_legend(area: &Area<'_>, panel: &Panel) -> Drawn {
     const LEFT: i32 = 80;
-    let style = TextStyle::from((FONT, 13).into_font()).pos(Pos::new(HPos::Left, VPos::Center));
+    let style = TextStyle::from((FONT, 15).into_font()).pos(Pos::new(HPos::Left, VPos::Center));
     for (row, (mark, text)) in legend(panel).into_iter().enumerate() {
         let y = row as i32 * LEGEND_LINE as i32 + 8;
         let ends = [(LEFT, y), (LEFT + 28, y)];
