@@ -1,6 +1,6 @@
 //! What can be refused before the first of many runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sslight_data::ImageSource;
@@ -12,7 +12,8 @@ use crate::config::{DataFacts, ResolvedConfig};
 #[derive(Default)]
 pub struct Preflight {
     train: BTreeMap<String, Arc<dyn ImageSource>>,
-    validation: BTreeMap<(String, Option<String>), Option<Arc<dyn ImageSource>>>,
+    /// Training and validation data of which the latter has been opened.
+    validation: BTreeSet<(String, Option<String>)>,
 }
 
 impl Preflight {
@@ -29,8 +30,8 @@ impl Preflight {
         };
         self.train.insert(config.data.clone(), Arc::clone(&train));
         let key = (config.data.clone(), config.val_data.clone());
-        if !self.validation.contains_key(&key) {
-            self.validation.insert(key, open_validation(config)?);
+        if self.validation.insert(key) {
+            open_validation(config)?;
         }
         let facts = DataFacts {
             images: train.len(),
