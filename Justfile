@@ -8,6 +8,10 @@ default:
 pretrain *words:
     cargo run --release {{ if words =~ '(^|\s)backend=cuda(\s|$)' { "--features cuda" } else if words =~ '(^|\s)backend=wgpu(\s|$)' { "--features wgpu" } else { "" } }} -- pretrain {{ words }}
 
+# Pre-train at each point of a sweep, with the same words.
+sweep *words:
+    cargo run --release {{ if words =~ '(^|\s)backend=cuda(\s|$)' { "--features cuda" } else if words =~ '(^|\s)backend=wgpu(\s|$)' { "--features wgpu" } else { "" } }} -- sweep {{ words }}
+
 # All tests.
 test *words:
     cargo test --release --workspace {{ words }}

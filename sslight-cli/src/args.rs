@@ -33,6 +33,8 @@ struct Cli {
 pub enum Verb {
     /// Pre-train a network on images
     Pretrain(PretrainArgs),
+    /// Pre-train at each point of a sweep, and compare the scores
+    Sweep(SweepArgs),
     /// Score the features of a run or of saved weights by their nearest neighbours
     Knn(KnnArgs),
     /// Check this build and machine against golden numbers
@@ -58,6 +60,21 @@ pub struct PretrainArgs {
     /// Show burn's dashboard instead of a progress bar
     #[arg(long)]
     pub dashboard: bool,
+    /// Show only warnings and errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// `sslight sweep`.
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// A sweep (a name of `sslight sweep`, or a file) and key=value words for all of its points;
+    /// without any: the list of built-in sweeps
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+    /// Show the points, what differs between them and where each will be written, and stop
+    #[arg(long)]
+    pub dry_run: bool,
     /// Show only warnings and errors
     #[arg(long, short)]
     pub quiet: bool,
@@ -175,6 +192,14 @@ fn command() -> Result<clap::Command, CliError> {
         "Keys (key=value; value types, then defaults of dino on mobilenet_v2):\n{table}\n\
          Example:\n  sslight pretrain data=/images backbone=resnet18 epochs=100 out=runs/a"
     );
+    let sweep = format!(
+        "A sweep file is TOML: `base` (the configuration that points start from), [fixed] (settings of all points) and\n\
+         a [[series]] for each curve, with axis = KEY and values = [..], or with points = [{{ at = PLACE, set = {{ KEY = VALUE }} }}].\n\
+         `sslight sweep sweep/demo-alpha --dry-run` shows a small one. Each point is a run folder below `out`; the same command\n\
+         skips finished points and continues others. The folder has sweep.csv, sweep.md and sweep.svg.\n\n\
+         Keys: those of pretrain; `out` is the folder of the sweep.\n{table}\n\
+         Example:\n  sslight sweep sweep/figure-1 data=/images backend=cuda out=runs/figure-1"
+    );
     let doctor = format!(
         "Keys: those of pretrain.\n{table}\nExample:\n  sslight doctor data=/images batch_size=256"
     );
@@ -188,6 +213,7 @@ fn command() -> Result<clap::Command, CliError> {
     // Changing a subcommand moves it to the end of the list, so all are changed, in the order of [`Verb`].
     Ok(Cli::command()
         .mut_subcommand("pretrain", |verb| verb.after_help(pretrain))
+        .mut_subcommand("sweep", |verb| verb.after_help(sweep))
         .mut_subcommand("knn", |verb| verb.after_help(knn))
         .mut_subcommand("selftest", |verb| verb.after_help(selftest))
         .mut_subcommand("list", |verb| {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use sslight_core::config::ConfigError;
 use sslight_core::run::RunError;
+use sslight_core::sweep::SweepError;
 use sslight_data::DataError;
 use sslight_selftest::SelftestError;
 
@@ -49,6 +50,21 @@ pub enum CliError {
     /// A run ended before its end.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// A sweep could not be read, prepared or written.
+    #[error(transparent)]
+    Sweep(#[from] SweepError),
+    /// Runs of a sweep failed, and the others were made.
+    #[error("{failed} of {runs} runs failed: {names}; the same command tries them again")]
+    SweepRuns {
+        /// How many failed.
+        failed: usize,
+        /// How many there are.
+        runs: usize,
+        /// The points that failed.
+        names: String,
+        /// The exit code.
+        code: u8,
+    },
     /// The fixture folder cannot be used.
     #[error(transparent)]
     Selftest(#[from] SelftestError),
@@ -58,16 +74,28 @@ impl CliError {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Config(ConfigError::Invalid(_) | ConfigError::Word { .. }) => 2,
-            Self::Config(ConfigError::Syntax { .. } | ConfigError::Internal(_)) => 2,
+            Self::Config(
+                ConfigError::Syntax { .. } | ConfigError::IsSweep { .. } | ConfigError::Internal(_),
+            ) => 2,
             Self::Clap(error) => u8::try_from(error.exit_code()).unwrap_or(2),
-            Self::Run(error) if error.is_self_stop() => 4,
-            Self::Run(error) if error.is_usage() => 2,
-            Self::Run(_)
+            Self::Run(error) => run_code(error),
+            Self::SweepRuns { code, .. } => *code,
+            Self::Sweep(error) if error.is_usage() => 2,
+            Self::Sweep(_)
             | Self::Config(ConfigError::Read { .. })
             | Self::Data(_)
             | Self::Selftest(_)
             | Self::Read { .. } => 3,
         }
+    }
+}
+
+/// The exit code of a run that ended before its end.
+pub fn run_code(error: &RunError) -> u8 {
+    match error {
+        error if error.is_self_stop() => 4,
+        error if error.is_usage() => 2,
+        _ => 3,
     }
 }
 

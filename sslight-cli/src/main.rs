@@ -9,6 +9,7 @@ mod args;
 mod backend;
 mod cmd;
 mod exit;
+mod train;
 mod ui;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ use args::Verb;
 fn main() -> ExitCode {
     let outcome = args::parse(std::env::args_os()).and_then(|verb| match verb {
         Verb::Pretrain(args) => cmd::pretrain::run(&args),
+        Verb::Sweep(args) => cmd::sweep::run(&args),
         Verb::Knn(args) => cmd::knn::run(&args),
         Verb::Selftest(args) => cmd::selftest::run(&args),
         Verb::List(args) => cmd::list::run(&args),

@@ -43,7 +43,7 @@ fn an_unknown_verb_names_the_nearest() {
     refused(
         &["qqqqqqqq"],
         2,
-        "error: command line: unknown verb qqqqqqqq; there are pretrain, knn, selftest, list, doctor\n",
+        "error: command line: unknown verb qqqqqqqq; there are pretrain, sweep, knn, selftest, list, doctor\n",
     );
 }
 
@@ -52,7 +52,7 @@ fn a_verb_that_is_still_to_come_is_not_called_unknown() {
     refused(
         &["export"],
         2,
-        "error: command line: the verb export is not in this build yet; there are pretrain, knn, selftest, list, doctor\n",
+        "error: command line: the verb export is not in this build yet; there are pretrain, sweep, knn, selftest, list, doctor\n",
     );
 }
 
@@ -171,7 +171,7 @@ fn the_help_of_pretrain_has_every_key_with_type_and_default() {
 
 #[test]
 fn every_verb_has_help_with_an_example() {
-    for verb in ["pretrain", "knn", "selftest", "list", "doctor"] {
+    for verb in ["pretrain", "sweep", "knn", "selftest", "list", "doctor"] {
         let output = sslight(&[verb, "--help"]);
         assert_eq!(output.status.code(), Some(0), "{verb}");
         assert!(
@@ -210,6 +210,14 @@ fn lists_say_what_is_ready_and_what_is_not() {
             .lines()
             .any(|line| line.starts_with("paper/dino-resnet18-sslight  ")),
         "{configs}"
+    );
+    let place = |text: &str| {
+        configs
+            .find(text)
+            .unwrap_or_else(|| panic!("{text}: {configs}"))
+    };
+    assert!(
+        place("paper/dino-resnet18-sslight  ") < place("for `sslight sweep`:\nsweep/demo-alpha  ")
     );
     let backends: serde_json::Value =
         serde_json::from_slice(&sslight(&["list", "backends", "--json"]).stdout).unwrap();

@@ -11,3 +11,4 @@ pub mod observe;
 pub mod optim;
 pub mod run;
 pub mod schedule;
+pub mod sweep;

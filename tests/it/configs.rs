@@ -1,5 +1,7 @@
 //! Every built-in configuration trains: two steps each, with its own method, network, views and loss weights.
 
+use std::path::Path;
+
 use sslight_core::config::{Backbone, configs, resolve};
 use sslight_core::observe::End;
 
@@ -35,6 +37,17 @@ fn sizes(backbone: Backbone) -> [&'static str; 2] {
     }
 }
 
+/// The words of a tiny run of a configuration.
+pub fn tiny_words(config: &str, data: &str, out: &Path) -> Vec<String> {
+    let backbone = resolve(&[config]).unwrap().config.backbone;
+    let mut words = vec![config.to_owned()];
+    words.extend(TINY.iter().map(|word| (*word).to_owned()));
+    words.extend(sizes(backbone).map(str::to_owned));
+    words.push(format!("data={data}"));
+    words.push(format!("out={}", out.display()));
+    words
+}
+
 #[test]
 fn every_built_in_configuration_trains_two_steps() {
     let folder = tempfile::tempdir().unwrap();
@@ -42,12 +55,7 @@ fn every_built_in_configuration_trains_two_steps() {
     for (index, named) in configs().iter().enumerate() {
         let out = folder.path().join(index.to_string());
         let written = resolve(&[named.name]).unwrap().config;
-        let mut words = vec![named.name.to_owned()];
-        words.extend(TINY.iter().map(|word| (*word).to_owned()));
-        words.extend(sizes(written.backbone).map(str::to_owned));
-        words.push(format!("data={data}"));
-        words.push(format!("out={}", out.display()));
-
+        let words = tiny_words(named.name, &data, &out);
         let tiny = resolve(&words).unwrap().config;
         assert_eq!(
             (tiny.method, tiny.backbone, tiny.locals(), tiny.optim.kind),

@@ -8,3 +8,4 @@ mod grid;
 mod methods;
 mod runs;
 mod selftest;
+mod sweeps;

@@ -53,9 +53,10 @@ pub fn words(data: &str, out: &Path, more: &[&str]) -> Vec<String> {
     words
 }
 
-struct StopAfter {
-    steps: usize,
-    stop: StopHandle,
+/// Asks for a stop after some steps.
+pub struct StopAfter {
+    pub steps: usize,
+    pub stop: StopHandle,
 }
 
 impl Observer for StopAfter {

@@ -1,7 +1,7 @@
 //! `sslight list`.
 
 use serde::Serialize;
-use sslight_core::config::{Backbone, Method, configs};
+use sslight_core::config::{Backbone, Method, NamedConfig, configs, sweeps};
 use sslight_models::BackboneKind;
 
 use crate::args::{ListArgs, Listing};
@@ -19,6 +19,9 @@ struct Row {
     state: String,
     /// What it is.
     detail: String,
+    /// The verb that runs it, if there is a choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verb: Option<&'static str>,
 }
 
 /// Prints what there is, with its honest state.
@@ -42,12 +45,18 @@ pub fn run(args: &ListArgs) -> Result<Outcome, CliError> {
 fn table(rows: &[Row]) -> String {
     let name = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     let state = rows.iter().map(|row| row.state.len()).max().unwrap_or(0);
-    let lines = rows
-        .iter()
-        .map(|row| format!("{:name$}  {:state$}  {}", row.name, row.state, row.detail));
-    lines
-        .map(|line| line.trim_end().to_owned() + "\n")
-        .collect()
+    let mut verb = rows.first().and_then(|row| row.verb);
+    let mut table = String::new();
+    for row in rows {
+        if row.verb != verb {
+            verb = row.verb;
+            let verb = verb.unwrap_or_default();
+            table.push_str(&format!("\nfor `sslight {verb}`:\n"));
+        }
+        let line = format!("{:name$}  {:state$}  {}", row.name, row.state, row.detail);
+        table.push_str(&format!("{}\n", line.trim_end()));
+    }
+    table
 }
 
 fn state(ready: bool) -> String {
@@ -65,6 +74,7 @@ fn methods() -> Vec<Row> {
         ready: true,
         state: state(true),
         detail: method.detail().to_owned(),
+        verb: None,
     });
     all.collect()
 }
@@ -83,19 +93,25 @@ fn backbones() -> Vec<Row> {
             ready,
             state: state(ready),
             detail,
+            verb: None,
         }
     });
     all.collect()
 }
 
 fn configurations() -> Vec<Row> {
-    let all = configs().iter().map(|config| Row {
-        name: config.name,
-        ready: true,
-        state: state(true),
-        detail: config.summary().to_owned(),
-    });
-    all.collect()
+    let of = |verb: &'static str, list: &'static [NamedConfig]| {
+        list.iter().map(move |config| Row {
+            name: config.name,
+            ready: true,
+            state: state(true),
+            detail: config.summary().to_owned(),
+            verb: Some(verb),
+        })
+    };
+    of("pretrain", configs())
+        .chain(of("sweep", sweeps()))
+        .collect()
 }
 
 fn backends() -> Vec<Row> {
@@ -110,6 +126,7 @@ fn backends() -> Vec<Row> {
             ready: engine.usable,
             state: state.to_owned(),
             detail: engine.detail,
+            verb: None,
         }
     });
     all.collect()

@@ -6,3 +6,4 @@ pub mod knn;
 pub mod list;
 pub mod pretrain;
 pub mod selftest;
+pub mod sweep;

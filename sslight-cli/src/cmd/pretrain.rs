@@ -1,13 +1,12 @@
 //! `sslight pretrain`.
 
-use sslight_core::config::{DataFacts, ResolvedConfig, resolve};
-use sslight_core::observe::{End, StopHandle};
-use sslight_core::run::{RunOptions, pretrain};
-use sslight_data::Split;
+use sslight_core::config::{ResolvedConfig, resolve};
+use sslight_core::observe::End;
 
 use crate::args::PretrainArgs;
-use crate::backend::{self, with_engine};
+use crate::backend;
 use crate::exit::{CliError, Outcome};
+use crate::train::{Show, facts, stop_on_interrupt, train};
 use crate::ui;
 
 /// Resolves the configuration and shows it, or trains.
@@ -17,23 +16,13 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome, CliError> {
         return dry_run(&resolved);
     }
     resolved.require_data()?;
-    resolved
-        .warnings
-        .iter()
-        .for_each(|warning| ui::warn(warning));
     let engine = backend::choose(resolved.config.backend)?;
-    let stop = StopHandle::new();
-    stop_on_interrupt(&stop)?;
-    let options = RunOptions {
-        // The dashboard owns the terminal while it is up.
-        observer: Box::new(ui::Progress::new(args.quiet || args.dashboard)),
-        stop,
+    let stop = stop_on_interrupt()?;
+    let show = Show {
+        quiet: args.quiet,
         dashboard: args.dashboard,
-        backend_name: engine.choice().to_string(),
     };
-    let summary = with_engine!(engine, |B, device| pretrain::<B>(
-        &resolved, &device, options
-    ))?;
+    let summary = train(&resolved, engine, &stop, show)?;
     Ok(match summary.end {
         End::Completed | End::MaxSteps => Outcome::Done,
         End::Interrupted => Outcome::Interrupted,
@@ -44,12 +33,8 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome, CliError> {
 /// is a warning here.
 fn dry_run(resolved: &ResolvedConfig) -> Result<Outcome, CliError> {
     let images = match resolved.require_data() {
-        Ok(()) => match sslight_data::open(&resolved.config.data, Split::Train) {
-            Ok(source) => {
-                let facts = DataFacts {
-                    images: source.len(),
-                    classes: source.class_names().len(),
-                };
+        Ok(()) => match facts(resolved) {
+            Ok(facts) => {
                 match resolved.fit(facts) {
                     Ok(warnings) => warnings.iter().for_each(|warning| ui::warn(warning)),
                     Err(error) => ui::warn(&error.to_string()),
@@ -68,17 +53,4 @@ fn dry_run(resolved: &ResolvedConfig) -> Result<Outcome, CliError> {
     };
     ui::say(&resolved.describe(images)?);
     Ok(Outcome::Done)
-}
-
-/// The first interrupt asks for a clean stop, the second ends the program at once.
-fn stop_on_interrupt(stop: &StopHandle) -> Result<(), CliError> {
-    let stop = stop.clone();
-    ctrlc::set_handler(move || {
-        if stop.request() {
-            ui::warn("stopping after this step, with a checkpoint; interrupt again to stop at once without one");
-        } else {
-            std::process::exit(130);
-        }
-    })
-    .map_err(|error| CliError::Usage(format!("interrupts cannot be handled here: {error}")))
 }

@@ -3,11 +3,13 @@
 //! Results and plain progress lines go to standard output; the bar, warnings and errors to standard error.
 
 mod progress;
+mod sweep;
 mod text;
 
 use std::io::{IsTerminal, Write};
 
 pub use progress::Progress;
+pub use sweep::{built_in_sweeps, plan, settings};
 pub use text::grouped;
 
 /// Prints a result. A reader that went away is no error of ours.

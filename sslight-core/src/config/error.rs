@@ -35,6 +35,14 @@ pub enum ConfigError {
         /// What the parser says.
         message: String,
     },
+    /// A sweep stands where the configuration of one run is due.
+    #[error(
+        "{place}: is a sweep of several runs, not the configuration of one; run it with `sslight sweep {place}`"
+    )]
+    IsSweep {
+        /// The file, or the name of the built-in sweep.
+        place: String,
+    },
     /// Keys or values are not valid; all that were found.
     #[error(transparent)]
     Invalid(#[from] Problems),

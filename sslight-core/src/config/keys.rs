@@ -26,7 +26,7 @@ pub fn keys() -> &'static [Key] {
 }
 
 /// The key of this dotted name.
-pub(super) fn key(name: &str) -> Option<&'static Key> {
+pub(crate) fn key(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 

@@ -10,7 +10,7 @@ use super::{ConfigError, NamedConfig, Origin, RunConfig, configs, did_you_mean, 
 
 /// A key with its value, as written.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub key: String,
     pub value: Value,
     pub origin: Origin,
@@ -26,19 +26,29 @@ pub(super) enum Word<'a> {
     File(&'a Path),
 }
 
-/// Tells `key=value`, names and paths apart.
-pub(super) fn classify(word: &str) -> Result<Word<'_>, ConfigError> {
+/// Splits `key=value`; `None` for a word that is something else.
+pub(crate) fn key_value(word: &str) -> Option<(&str, &str)> {
     let is_key = |text: &str| {
         !text.is_empty()
             && text
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
     };
-    if let Some((key, raw)) = word.split_once('=').filter(|(key, _)| is_key(key)) {
+    word.split_once('=').filter(|(key, _)| is_key(key))
+}
+
+/// Tells `key=value`, names and paths apart.
+pub(super) fn classify(word: &str) -> Result<Word<'_>, ConfigError> {
+    if let Some((key, raw)) = key_value(word) {
         return Ok(Word::Override { key, raw });
     }
     if let Some(config) = named::config(word) {
         return Ok(Word::Named(config));
+    }
+    if named::sweep(word).is_some() {
+        return Err(ConfigError::IsSweep {
+            place: word.to_owned(),
+        });
     }
     if word.ends_with(".toml") || Path::new(word).is_file() {
         return Ok(Word::File(Path::new(word)));
@@ -60,8 +70,20 @@ pub(super) fn classify(word: &str) -> Result<Word<'_>, ConfigError> {
     })
 }
 
+/// The entries of a configuration that is given by name or path.
+pub(crate) fn base_entries(word: &str) -> Result<Vec<Entry>, ConfigError> {
+    match classify(word)? {
+        Word::Named(config) => named_entries(config),
+        Word::File(path) => file_entries(path),
+        Word::Override { .. } => Err(ConfigError::Word {
+            word: word.to_owned(),
+            hint: String::new(),
+        }),
+    }
+}
+
 /// The entry of a `key=value` word.
-pub(super) fn override_entry(name: &str, raw: &str) -> Entry {
+pub(crate) fn override_entry(name: &str, raw: &str) -> Entry {
     let value = key(name).map_or_else(|| Value::String(raw.to_owned()), |key| key.kind.parse(raw));
     Entry {
         key: name.to_owned(),
@@ -111,32 +133,48 @@ fn parse(
     place: &str,
     origin: impl Fn(usize) -> Origin,
 ) -> Result<Vec<Entry>, ConfigError> {
-    let line_of = |offset: usize| {
-        text.bytes()
-            .take(offset)
-            .filter(|byte| *byte == b'\n')
-            .count()
-            + 1
-    };
-    let document = Document::parse(text).map_err(|error| ConfigError::Syntax {
+    let document = document(text, place)?;
+    if document.get("series").is_some_and(Item::is_array_of_tables) {
+        return Err(ConfigError::IsSweep {
+            place: place.to_owned(),
+        });
+    }
+    Ok(table_entries(document.as_table(), |offset| {
+        origin(line_of(text, offset))
+    }))
+}
+
+/// Line of a byte of a text, from 1.
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.bytes().take(offset);
+    before.filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Reads TOML, with the place of everything in it.
+pub(crate) fn document<'a>(text: &'a str, place: &str) -> Result<Document<&'a str>, ConfigError> {
+    Document::parse(text).map_err(|error| ConfigError::Syntax {
         place: place.to_owned(),
-        line: error.span().map_or(1, |span| line_of(span.start)),
+        line: error.span().map_or(1, |span| line_of(text, span.start)),
         message: error
             .message()
             .lines()
             .next()
             .unwrap_or_default()
             .to_owned(),
-    })?;
+    })
+}
+
+/// The settings that a table holds; `origin` is asked for the byte at which a key stands.
+pub(crate) fn table_entries(table: &dyn TableLike, origin: impl Fn(usize) -> Origin) -> Vec<Entry> {
     let mut entries = Vec::new();
-    walk("", document.as_table(), &mut |key, value, offset| {
+    walk("", table, &mut |key, value, offset| {
         entries.push(Entry {
             key,
             value,
-            origin: origin(line_of(offset)),
+            origin: origin(offset),
         });
     });
-    Ok(entries)
+    entries
 }
 
 /// Calls `found` with the dotted key, value and byte offset of every leaf of a table. An empty table that is no

@@ -42,11 +42,17 @@ pub use choices::{
 pub use defaults::paper_defaults;
 pub use error::{ConfigError, Problem, Problems, UnknownWord};
 pub use fit::DataFacts;
+pub(crate) use keys::key;
 pub use keys::{Key, keys};
 pub use kind::{Kind, Range};
-pub use named::{NamedConfig, configs};
+pub(crate) use layers::{
+    Entry, base_entries, document, key_value, line_of, override_entry, table_entries,
+};
+pub(crate) use named::sweep;
+pub use named::{NamedConfig, configs, sweeps};
 pub use nearest::{did_you_mean, nearest};
 pub use provenance::{Origin, Provenance};
+pub(crate) use resolve::resolve_entries;
 pub use resolve::{ResolvedConfig, resolve};
 pub use sections::{
     Checkpoint, Crop, Dino, Eval, Health, Jitter, Loss, Moco, Model, Optim, Simclr, Swav, Views,

@@ -1,6 +1,6 @@
 //! The configurations that are built in.
 
-/// A configuration that is part of the program, and also a file in `configs/`.
+/// A configuration or a sweep that is part of the program, and also a file in `configs/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NamedConfig {
     /// The name that stands for it on the command line.
@@ -64,15 +64,32 @@ const CONFIGS: &[NamedConfig] = named![
     "paper/supervised-resnet50",
 ];
 
+const SWEEPS: &[NamedConfig] = named![
+    "sweep/demo-alpha",
+    "sweep/figure-1",
+    "sweep/figure-2",
+    "sweep/figure-3",
+];
+
 /// The name of the configuration that runs when neither a configuration nor data is given.
 pub(super) const DEMO: &str = "demo";
 
-/// Every configuration that is built in.
+/// Every configuration of one run that is built in.
 pub fn configs() -> &'static [NamedConfig] {
     CONFIGS
+}
+
+/// Every sweep that is built in; see [`crate::sweep`].
+pub fn sweeps() -> &'static [NamedConfig] {
+    SWEEPS
 }
 
 /// The built-in configuration of this name.
 pub(super) fn config(name: &str) -> Option<&'static NamedConfig> {
     CONFIGS.iter().find(|config| config.name == name)
+}
+
+/// The built-in sweep of this name.
+pub(crate) fn sweep(name: &str) -> Option<&'static NamedConfig> {
+    SWEEPS.iter().find(|sweep| sweep.name == name)
 }

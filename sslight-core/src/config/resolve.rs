@@ -35,7 +35,11 @@ pub struct ResolvedConfig {
 /// [`ConfigError::Invalid`] lists every invalid key and value with its origin; the others are words that mean
 /// nothing and files that cannot be read.
 pub fn resolve<S: AsRef<str>>(words: &[S]) -> Result<ResolvedConfig, ConfigError> {
-    let written = written_layers(words)?;
+    resolve_entries(written_layers(words)?)
+}
+
+/// Resolves entries that stand in order of precedence, the last winning, on top of defaults and recipe.
+pub(crate) fn resolve_entries(written: Vec<Entry>) -> Result<ResolvedConfig, ConfigError> {
     let (mut valid, mut problems) = checked(written);
 
     let default = default_choice();

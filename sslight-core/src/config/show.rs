@@ -66,6 +66,11 @@ impl Difference {
             .iter()
             .any(|free| self.key == *free || (free.ends_with('.') && self.key.starts_with(free)))
     }
+
+    /// Whether the score of a finished run may depend on it though its weights do not.
+    pub fn is_of_score(&self) -> bool {
+        self.key == "val_data" || (self.key.starts_with("eval.") && self.key != "eval.knn_every")
+    }
 }
 
 impl RunConfig {

@@ -9,13 +9,13 @@ use serde_json::Value;
 use super::RunError;
 use super::state::{RunState, STATE_FILE};
 use crate::checkpoint::CheckpointStore;
-use crate::config::{ResolvedConfig, Resume, RunConfig, resolve};
+use crate::config::{Difference, ResolvedConfig, Resume, RunConfig, resolve};
 use crate::fsio::{FileError, WithPath, replace};
 use crate::observe::{Level, RunEvent};
 
 const CONFIG_FILE: &str = "config.toml";
 const LOG_FILE: &str = "train.log";
-const METRICS_FILE: &str = "metrics.jsonl";
+pub(super) const METRICS_FILE: &str = "metrics.jsonl";
 const LOCK_FILE: &str = ".lock";
 const CHECKPOINTS: &str = "checkpoints";
 
@@ -176,15 +176,16 @@ fn is_before(line: &str, step: usize) -> bool {
     }
 }
 
+/// What a folder holds.
 #[derive(Debug, PartialEq, Eq)]
-enum Occupancy {
+pub(super) enum Occupancy {
     Empty,
     Run,
     Other,
 }
 
 impl Occupancy {
-    fn of(path: &Path) -> Result<Self, FileError> {
+    pub(super) fn of(path: &Path) -> Result<Self, FileError> {
         if path.join(CONFIG_FILE).is_file() && path.join(CHECKPOINTS).is_dir() {
             return Ok(Self::Run);
         }
@@ -208,11 +209,15 @@ impl Occupancy {
     }
 }
 
-fn refuse_another_configuration(path: &Path, config: &RunConfig) -> Result<(), RunError> {
+/// The keys on which a configuration differs from that of a run or checkpoint folder.
+pub(super) fn differences(path: &Path, config: &RunConfig) -> Result<Vec<Difference>, RunError> {
     let file = path.join(CONFIG_FILE);
     let ResolvedConfig { config: there, .. } = resolve(&[file.to_string_lossy()])?;
-    let differences: Vec<_> = config
-        .diff(&there)?
+    Ok(config.diff(&there)?)
+}
+
+fn refuse_another_configuration(path: &Path, config: &RunConfig) -> Result<(), RunError> {
+    let differences: Vec<_> = differences(path, config)?
         .into_iter()
         .filter(|difference| !difference.is_free())
         .collect();
@@ -227,10 +232,7 @@ fn refuse_another_configuration(path: &Path, config: &RunConfig) -> Result<(), R
 
 /// A checkpoint whose tensors are those of another method or network cannot be read.
 fn refuse_another_shape(given: &Path, folder: &Path, config: &RunConfig) -> Result<(), RunError> {
-    let file = folder.join(CONFIG_FILE);
-    let ResolvedConfig { config: there, .. } = resolve(&[file.to_string_lossy()])?;
-    let differences: Vec<_> = config
-        .diff(&there)?
+    let differences: Vec<_> = differences(folder, config)?
         .into_iter()
         .filter(|difference| difference.is_shaping(config.method))
         .collect();
@@ -243,7 +245,8 @@ fn refuse_another_shape(given: &Path, folder: &Path, config: &RunConfig) -> Resu
     })
 }
 
-fn lock(path: &Path) -> Result<File, RunError> {
+/// Makes this process the only one that writes to a folder, for as long as the file is open.
+pub(crate) fn lock(path: &Path) -> Result<File, RunError> {
     let file_path = path.join(LOCK_FILE);
     let file = File::create(&file_path).on(&file_path, "create")?;
     match file.try_lock() {

@@ -6,6 +6,8 @@ mod error;
 mod evaluator;
 mod folder;
 mod health;
+mod preflight;
+mod record;
 mod session;
 mod state;
 
@@ -19,6 +21,9 @@ pub use bench::{StepPart, StepTimes, bench_step};
 pub use error::RunError;
 pub use evaluator::{Evaluator, KnnReport, evaluate_weights};
 pub use folder::RunFolder;
+pub(crate) use folder::lock;
+pub use preflight::Preflight;
+pub use record::{RunRecord, Standing, standing};
 pub use state::RunState;
 
 use crate::checkpoint::CheckpointStore;
@@ -79,21 +84,28 @@ struct Data {
 }
 
 fn open_data(config: &RunConfig) -> Result<Data, RunError> {
-    let train = sslight_data::open(&config.data, Split::Train)?;
-    let validation = match &config.val_data {
+    let train = open_train(config)?;
+    Ok(Data {
+        validation: open_validation(config)?,
+        loader: loader(config, Arc::clone(&train))?,
+        train,
+    })
+}
+
+fn open_train(config: &RunConfig) -> Result<Arc<dyn ImageSource>, RunError> {
+    Ok(sslight_data::open(&config.data, Split::Train)?)
+}
+
+fn open_validation(config: &RunConfig) -> Result<Option<Arc<dyn ImageSource>>, RunError> {
+    Ok(match &config.val_data {
         Some(path) => Some(sslight_data::open(path, Split::Validation)?),
         None => sslight_data::validation_of(&config.data)?,
-    };
-    let loader = Loader::new(
-        Arc::clone(&train),
-        config.view_recipe(),
-        assemble::loader_config(config),
-    )?;
-    Ok(Data {
-        train,
-        validation,
-        loader,
     })
+}
+
+fn loader(config: &RunConfig, train: Arc<dyn ImageSource>) -> Result<Loader, RunError> {
+    let settings = assemble::loader_config(config);
+    Ok(Loader::new(train, config.view_recipe(), settings)?)
 }
 
 fn run<B: AutodiffBackend>(

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::super::layers::config_entries;
-use super::super::{Backbone, Method, Recipe, configs, keys, paper_defaults};
+use super::super::{Backbone, Method, Recipe, configs, keys, paper_defaults, sweeps};
 use super::resolved;
 
 #[test]
@@ -106,6 +106,7 @@ fn every_file_of_the_configs_folder_is_built_in() {
     );
     let built_in: BTreeSet<String> = configs()
         .iter()
+        .chain(sweeps())
         .map(|config| config.name.to_owned())
         .collect();
     assert_eq!(built_in, files);

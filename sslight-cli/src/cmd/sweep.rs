@@ -1,0 +1,129 @@
+//! `sslight sweep`.
+
+use std::collections::BTreeMap;
+
+use sslight_core::config::DataFacts;
+use sslight_core::observe::StopHandle;
+use sslight_core::run::{Preflight, RunError};
+use sslight_core::sweep::{Board, Metric, Point, State, Sweep, Told, drive, expand, survey};
+
+use crate::args::SweepArgs;
+use crate::backend::{self, Engine};
+use crate::exit::{CliError, Outcome, run_code};
+use crate::train::{Show, stop_on_interrupt, train};
+use crate::ui;
+
+/// Engines by the name of the run.
+type Engines<'a> = BTreeMap<&'a str, Engine>;
+
+/// Lists the built-in sweeps, shows the points of one, or runs them.
+pub fn run(args: &SweepArgs) -> Result<Outcome, CliError> {
+    if args.words.is_empty() {
+        ui::say(&ui::built_in_sweeps());
+        return Ok(Outcome::Done);
+    }
+    let sweep = expand(&args.words)?;
+    if args.dry_run {
+        return dry_run(&sweep);
+    }
+    warn_of_no_score(&sweep, &check_data(&sweep)?);
+    let engines = engines(&sweep)?;
+    let stop = stop_on_interrupt()?;
+    let board = run_points(&sweep, &engines, &stop, args.quiet)?;
+    if !args.quiet {
+        ui::say(&format!("\n{}", board.text()));
+        ui::say(&format!(
+            "tables and plot: sweep.csv, sweep.md and sweep.svg in {}",
+            sweep.out.display()
+        ));
+    }
+    outcome(&board)
+}
+
+/// Refuses data that a point cannot be trained on, before days are spent on those before it. Gives what is known of
+/// the images of each run.
+fn check_data(sweep: &Sweep) -> Result<Vec<DataFacts>, RunError> {
+    let mut preflight = Preflight::default();
+    let runs = sweep.runs();
+    runs.map(|point| preflight.check(&point.resolved)).collect()
+}
+
+fn warn_of_no_score(sweep: &Sweep, data: &[DataFacts]) {
+    if sweep.metric == Metric::KnnTop1 && data.iter().any(|data| data.classes == 0) {
+        ui::warn(
+            "images without labels have no kNN score, so points cannot be compared; \
+             metric = \"loss\" in a copy of the file needs none",
+        );
+    }
+}
+
+/// The engine of each run. One that does not work is refused before any run.
+fn engines(sweep: &Sweep) -> Result<Engines<'_>, CliError> {
+    let engine = |point: &Point| backend::choose(point.resolved.config.backend);
+    let runs = sweep.runs();
+    runs.map(|point| Ok((point.name.as_str(), engine(point)?)))
+        .collect()
+}
+
+fn run_points<'a>(
+    sweep: &'a Sweep,
+    engines: &Engines<'_>,
+    stop: &StopHandle,
+    quiet: bool,
+) -> Result<Board<'a>, CliError> {
+    let show = Show {
+        quiet,
+        dashboard: false,
+    };
+    let runs = sweep.runs().count();
+    let settings = ui::settings(sweep)?;
+    let mut train_point =
+        |point: &'a Point| train(&point.resolved, engines[&*point.name], stop, show);
+    let mut tell = |told: Told<'_>| match told {
+        Told::Failed(point, error) => ui::warn(&format!("{} failed: {error}", point.name)),
+        _ if quiet => {}
+        Told::Reused(point) => ui::say(&format!("{}: finished already, skipped", point.name)),
+        Told::Begins(point, place) => ui::say(&format!(
+            "\nrun {place} of {runs}, {}: {}",
+            point.name, settings[&*point.name]
+        )),
+    };
+    Ok(drive(sweep, stop, &mut train_point, &mut tell)?)
+}
+
+/// Shows the points; data that cannot be used is a warning here.
+fn dry_run(sweep: &Sweep) -> Result<Outcome, CliError> {
+    let images = match check_data(sweep) {
+        Ok(data) => {
+            warn_of_no_score(sweep, &data);
+            Some(data.iter().map(|data| data.images).collect())
+        }
+        Err(error) => {
+            ui::warn(&error.to_string());
+            None
+        }
+    };
+    ui::say(&ui::plan(&survey(sweep)?, images)?);
+    Ok(Outcome::Done)
+}
+
+/// How a sweep went: the code of failed runs, 4 only if all of them stopped themselves.
+fn outcome(board: &Board<'_>) -> Result<Outcome, CliError> {
+    let runs = || board.sweep().runs();
+    let failures = board.failures();
+    let open = runs().any(|point| matches!(board.state(point), State::Waiting | State::Unfinished));
+    if open {
+        return Ok(Outcome::Interrupted);
+    }
+    let codes = || failures.iter().map(|(_, error)| run_code(error));
+    let Some(code) = codes().find(|code| *code != 4).or(codes().next()) else {
+        return Ok(Outcome::Done);
+    };
+    let names: Vec<&str> = failures.iter().map(|(point, _)| &*point.name).collect();
+    Err(CliError::SweepRuns {
+        failed: failures.len(),
+        runs: runs().count(),
+        names: names.join(", "),
+        code,
+    })
+}

@@ -1,0 +1,66 @@
+//! Training a resolved configuration, for every verb that does.
+
+use sslight_core::config::{DataFacts, ResolvedConfig};
+use sslight_core::observe::{StopHandle, Summary};
+use sslight_core::run::{RunError, RunOptions, pretrain};
+use sslight_data::{DataError, Split};
+
+use crate::backend::{Engine, with_engine};
+use crate::exit::CliError;
+use crate::ui;
+
+/// What of a run is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Show {
+    /// Only warnings and errors.
+    pub quiet: bool,
+    /// burn's dashboard instead of a progress bar.
+    pub dashboard: bool,
+}
+
+/// Trains, or continues what the run folder holds.
+pub fn train(
+    resolved: &ResolvedConfig,
+    engine: Engine,
+    stop: &StopHandle,
+    show: Show,
+) -> Result<Summary, RunError> {
+    resolved
+        .warnings
+        .iter()
+        .for_each(|warning| ui::warn(warning));
+    let options = RunOptions {
+        // The dashboard owns the terminal while it is up.
+        observer: Box::new(ui::Progress::new(show.quiet || show.dashboard)),
+        stop: stop.clone(),
+        dashboard: show.dashboard,
+        backend_name: engine.choice().to_string(),
+    };
+    with_engine!(engine, |B, device| pretrain::<B>(
+        resolved, &device, options
+    ))
+}
+
+/// Counts the training images and their classes.
+pub fn facts(resolved: &ResolvedConfig) -> Result<DataFacts, DataError> {
+    let source = sslight_data::open(&resolved.config.data, Split::Train)?;
+    Ok(DataFacts {
+        images: source.len(),
+        classes: source.class_names().len(),
+    })
+}
+
+/// The first interrupt asks for a clean stop, the second ends the program at once.
+pub fn stop_on_interrupt() -> Result<StopHandle, CliError> {
+    let stop = StopHandle::new();
+    let asked = stop.clone();
+    ctrlc::set_handler(move || {
+        if asked.request() {
+            ui::warn("stopping after this step, with a checkpoint; interrupt again to stop at once without one");
+        } else {
+            std::process::exit(130);
+        }
+    })
+    .map_err(|error| CliError::Usage(format!("interrupts cannot be handled here: {error}")))?;
+    Ok(stop)
+}
