@@ -1,0 +1,186 @@
+//! A file of weights of any format that is read: its tensors by name, their values on demand.
+
+use std::fmt;
+
+use ::safetensors::SafeTensors;
+
+use super::WeightsError;
+use super::pytorch::{PytorchFile, PytorchFormat, TensorRef, Value};
+use super::safetensors::element_type;
+
+/// Where checkpoints keep a state dict, the most wanted first: of several networks the student's.
+const PARTS: [&str; 6] = [
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "student",
+    "network",
+    "teacher",
+];
+
+/// A file of weights in memory.
+#[derive(Debug)]
+pub struct WeightsFile<'a> {
+    format: WeightsFormat,
+    part: Option<&'static str>,
+    entries: Vec<WeightsEntry>,
+    source: Source<'a>,
+}
+
+/// The format of a file of weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightsFormat {
+    /// safetensors.
+    Safetensors,
+    /// One of PyTorch's.
+    Pytorch(PytorchFormat),
+}
+
+impl fmt::Display for WeightsFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Safetensors => "safetensors",
+            Self::Pytorch(PytorchFormat::Zip) => "PyTorch",
+            Self::Pytorch(PytorchFormat::Legacy) => "PyTorch, legacy",
+        })
+    }
+}
+
+/// A tensor of a file.
+#[derive(Debug)]
+pub struct WeightsEntry {
+    /// Its name in the file.
+    pub name: String,
+    /// Dimensions.
+    pub shape: Vec<usize>,
+    tensor: Option<TensorRef>,
+}
+
+#[derive(Debug)]
+enum Source<'a> {
+    Safetensors(SafeTensors<'a>),
+    Pytorch(PytorchFile<'a>),
+}
+
+impl<'a> WeightsFile<'a> {
+    /// Reads the names and shapes of a file, whatever its format. In a PyTorch checkpoint the tensors are those of
+    /// the state dict in it.
+    ///
+    /// # Errors
+    /// If the file is damaged, is of another format or holds no tensors by name.
+    pub fn open(bytes: &'a [u8]) -> Result<Self, WeightsError> {
+        match PytorchFile::detect(bytes)? {
+            Some(format) => Self::pytorch(PytorchFile::parse(bytes, format)?, format),
+            // A length and JSON.
+            None if bytes.get(8) == Some(&b'{') => {
+                Ok(Self::safetensors(SafeTensors::deserialize(bytes)?))
+            }
+            None => Err(WeightsError::UnknownFormat),
+        }
+    }
+
+    fn safetensors(file: SafeTensors<'a>) -> Self {
+        let entries = file.iter().map(|(name, view)| WeightsEntry {
+            name: name.to_string(),
+            shape: view.shape().to_vec(),
+            tensor: None,
+        });
+        Self {
+            format: WeightsFormat::Safetensors,
+            part: None,
+            entries: entries.collect(),
+            source: Source::Safetensors(file),
+        }
+    }
+
+    fn pytorch(file: PytorchFile<'a>, format: PytorchFormat) -> Result<Self, WeightsError> {
+        let (part, state_dict) = file
+            .root()
+            .and_then(state_dict)
+            .ok_or_else(|| no_state_dict(file.root()))?;
+        let entries = tensors(state_dict).map(|(name, tensor)| WeightsEntry {
+            name: name.to_string(),
+            shape: tensor.shape().to_vec(),
+            tensor: Some(tensor.clone()),
+        });
+        Ok(Self {
+            format: WeightsFormat::Pytorch(format),
+            part,
+            entries: entries.collect(),
+            source: Source::Pytorch(file),
+        })
+    }
+
+    /// Its format.
+    pub fn format(&self) -> WeightsFormat {
+        self.format
+    }
+
+    /// The key of the checkpoint under which the tensors were; `None` if the file holds nothing else.
+    pub fn part(&self) -> Option<&'static str> {
+        self.part
+    }
+
+    /// Its tensors; of those with equal names the last one counts.
+    pub fn entries(&self) -> &[WeightsEntry] {
+        &self.entries
+    }
+
+    /// The values of one of its [entries](Self::entries) in row-major order; other element types are converted.
+    ///
+    /// # Errors
+    /// If the values are missing or damaged, or of an element type that is not handled.
+    pub fn values(&self, entry: &WeightsEntry) -> Result<Vec<f32>, WeightsError> {
+        match (&self.source, &entry.tensor) {
+            (Source::Pytorch(file), Some(tensor)) => {
+                Ok(tensor.element().to_f32(&file.values(tensor)?))
+            }
+            (Source::Safetensors(file), _) => {
+                let view = file.tensor(&entry.name)?;
+                let element = element_type(view.dtype());
+                let element = element.ok_or_else(|| WeightsError::ElementType {
+                    name: entry.name.clone(),
+                    element: format!("{:?}", view.dtype()),
+                })?;
+                Ok(element.to_f32(view.data()))
+            }
+            (Source::Pytorch(_), None) => Err(WeightsError::NoStateDict {
+                found: format!("no tensor {}", entry.name),
+            }),
+        }
+    }
+}
+
+/// The tensors of a dict whose keys are names.
+fn tensors(dict: Value<'_>) -> impl Iterator<Item = (&str, &TensorRef)> {
+    dict.entries()
+        .filter_map(|(name, value)| Some((name.as_str()?, value.as_tensor()?)))
+}
+
+/// The state dict of what was saved, and the key that it is under.
+fn state_dict(root: Value<'_>) -> Option<(Option<&'static str>, Value<'_>)> {
+    let holds_tensors = |dict: Value<'_>| tensors(dict).next().is_some();
+    if holds_tensors(root) {
+        return Some((None, root));
+    }
+    PARTS.into_iter().find_map(|part| {
+        let dict = root.get(part).filter(|dict| holds_tensors(*dict))?;
+        Some((Some(part), dict))
+    })
+}
+
+fn no_state_dict(root: Option<Value<'_>>) -> WeightsError {
+    let keys: Vec<&str> = root
+        .into_iter()
+        .flat_map(Value::entries)
+        .filter_map(|(key, _)| key.as_str())
+        .take(5)
+        .collect();
+    WeightsError::NoStateDict {
+        found: match root {
+            Some(_) if !keys.is_empty() => format!("a dict of {}", keys.join(", ")),
+            Some(root) => format!("an object of type {}", root.type_name()),
+            None => "nothing".to_string(),
+        },
+    }
+}
