@@ -53,6 +53,18 @@ pub enum WeightsError {
         /// The first names of the file.
         names: Vec<String>,
     },
+    /// Two tensors under different names are the same one of the network.
+    #[error(
+        "{} and {} are both {ours} of {kind}; give a file with one of the two", names[0], names[1]
+    )]
+    Ambiguous {
+        /// The network.
+        kind: BackboneKind,
+        /// Its name for them.
+        ours: String,
+        /// Their names in the file.
+        names: [String; 2],
+    },
     /// Some of the tensors fit the network, but not all.
     #[error("does not fit {kind}: {report}{}", positions(report))]
     Incomplete {

@@ -85,10 +85,13 @@ impl<'a> WeightsFile<'a> {
             shape: view.shape().to_vec(),
             tensor: None,
         });
+        let mut entries: Vec<WeightsEntry> = entries.collect();
+        // They come in the order of a hash table.
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
         Self {
             format: WeightsFormat::Safetensors,
             part: None,
-            entries: entries.collect(),
+            entries,
             source: Source::Safetensors(file),
         }
     }
@@ -182,5 +185,60 @@ fn no_state_dict(root: Option<Value<'_>>) -> WeightsError {
             Some(root) => format!("an object of type {}", root.type_name()),
             None => "nothing".to_string(),
         },
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// A legacy file of these objects, which may have one tensor of two numbers in record `0`.
+    fn file_of(objects: &[u8]) -> Vec<u8> {
+        let head = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.M\xe9\x03.}.";
+        let names: &[u8] = match objects.windows(7).any(|text| text == b"storage") {
+            true => b"](U\x010e.\x02\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\x40",
+            false => b"].",
+        };
+        [&head[..], objects, names].concat()
+    }
+
+    const TENSOR: &[u8] =
+        b"ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\n\
+        U\x010U\x03cpuK\x02Nt\x51K\x00K\x02\x85K\x01\x85tR";
+
+    #[test]
+    fn of_two_networks_the_one_that_learns_is_taken_and_what_is_no_tensor_is_passed_over() {
+        let teacher = [b"}U\x07teacher}U\x01a", TENSOR, b"q\x00ss"].concat();
+        let student = b"U\x07student}(U\x01bh\x00U\x01cNus.";
+        let bytes = file_of(&[&teacher[..], student].concat());
+        let file = WeightsFile::open(&bytes).unwrap();
+        assert_eq!(file.part(), Some("student"));
+        assert_eq!(file.format().to_string(), "PyTorch, legacy");
+        let names: Vec<&str> = file.entries().iter().map(|e| e.name.as_str()).collect();
+        assert_eq!(names, ["b"]);
+        assert_eq!(file.values(&file.entries()[0]).unwrap(), [1.0, 2.0]);
+    }
+
+    #[test]
+    fn a_plain_state_dict_has_no_part() {
+        let bytes = file_of(&[b"}U\x01a", TENSOR, b"s."].concat());
+        let file = WeightsFile::open(&bytes).unwrap();
+        assert_eq!((file.part(), file.entries().len()), (None, 1));
+    }
+
+    #[test]
+    fn a_file_without_a_state_dict_says_what_it_holds() {
+        for (objects, found) in [
+            (
+                &b"}(U\x05epochK\x03U\x05modelNu."[..],
+                "it holds a dict of epoch, model;",
+            ),
+            (b"K\x03.", "it holds an object of type int;"),
+        ] {
+            let bytes = file_of(objects);
+            let message = WeightsFile::open(&bytes).unwrap_err().to_string();
+            assert!(message.contains(found), "{message}");
+        }
     }
 }

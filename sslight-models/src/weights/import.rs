@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 
 use super::names::{is_batch_counter, is_of_head, prefixes, torchvision_name};
 use super::report::first_names;
-use super::{LoadReport, WeightMap, WeightsError, WeightsFile};
+use super::{LoadReport, WeightMap, WeightsEntry, WeightsError, WeightsFile};
 use crate::backend::Backend;
 use crate::params;
 use crate::{Backbone, BackboneKind};
@@ -19,8 +19,8 @@ const NAMES_SHOWN: usize = 3;
 /// [report](Self::report), it is of a head, or it is of another part.
 ///
 /// Counters of batches are the exception: our normalisation keeps none, and they are passed over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Import {
+#[derive(Debug, Clone)]
+pub struct Import<'f> {
     kind: BackboneKind,
     /// What stands before the backbone's names in the file.
     pub prefix: String,
@@ -30,19 +30,20 @@ pub struct Import {
     pub head: Vec<String>,
     /// Names that do not begin with the prefix, which are not loaded.
     pub elsewhere: Vec<String>,
-    /// Our name and the place in the file of each tensor that fits.
-    places: Vec<(String, usize)>,
+    file: &'f WeightsFile<'f>,
+    /// The tensors that fit, with our names.
+    fitting: Vec<(String, &'f WeightsEntry)>,
 }
 
-impl Import {
+impl<'f> Import<'f> {
     /// Finds the tensors of a backbone in a file, under the prefix with the most names that the backbone has.
     ///
     /// # Errors
-    /// [`WeightsError::NothingFits`] if there is none.
+    /// [`WeightsError::NothingFits`] if there is none, [`WeightsError::Ambiguous`] if there are two for one place.
     pub fn of<B: Backend>(
         backbone: &Backbone<B>,
         kind: BackboneKind,
-        file: &WeightsFile<'_>,
+        file: &'f WeightsFile<'f>,
     ) -> Result<Self, WeightsError> {
         let mut shapes = HashMap::new();
         params::for_each(backbone, |name, _, _: Tensor<B, 1>, shape| {
@@ -60,9 +61,10 @@ impl Import {
         })?;
 
         let (mut head, mut elsewhere) = (Vec::new(), Vec::new());
-        // Our name, or the file's where we have none, to the place in the file.
-        let mut found = HashMap::new();
-        for (place, name) in names.iter().enumerate() {
+        // By our names, or the file's where we have none.
+        let mut found: HashMap<String, &WeightsEntry> = HashMap::new();
+        for entry in file.entries() {
+            let name = &entry.name;
             let Some(rest) = name.strip_prefix(prefix.as_str()) else {
                 elsewhere.push(name.to_string());
                 continue;
@@ -73,30 +75,32 @@ impl Import {
             let ours = torchvision_name(kind, rest).unwrap_or_else(|| rest.to_string());
             if !shapes.contains_key(&ours) && is_of_head(rest) {
                 head.push(name.to_string());
+            } else if let Some(other) = found.get(&ours).filter(|other| other.name != *name) {
+                return Err(WeightsError::Ambiguous {
+                    kind,
+                    names: [other.name.clone(), name.clone()],
+                    ours,
+                });
             } else {
-                found.insert(ours, place);
+                found.insert(ours, entry);
             }
         }
-        let shape = |place: &usize| file.entries()[*place].shape.as_slice();
         let report = LoadReport::of::<B, _>(
             backbone,
             found
                 .iter()
-                .map(|(ours, place)| (ours.as_str(), shape(place))),
+                .map(|(ours, entry)| (ours.as_str(), entry.shape.as_slice())),
         );
-        let mut places: Vec<(String, usize)> = found
-            .iter()
-            .filter(|(ours, place)| shapes.get(*ours).is_some_and(|s| s == shape(place)))
-            .map(|(ours, place)| (ours.clone(), *place))
-            .collect();
-        places.sort();
+        let mut fitting: Vec<(String, &WeightsEntry)> = found.into_iter().collect();
+        fitting.retain(|(ours, entry)| shapes.get(ours) == Some(&entry.shape));
         Ok(Self {
             kind,
             prefix,
             report,
             head,
             elsewhere,
-            places,
+            file,
+            fitting,
         })
     }
 
@@ -105,11 +109,7 @@ impl Import {
     /// # Errors
     /// [`WeightsError::Incomplete`] if something does not fit and `partial` is off, or nothing fits;
     /// [`WeightsError::Pytorch`] and the like if values cannot be read.
-    pub fn weights(
-        &self,
-        file: &WeightsFile<'_>,
-        partial: bool,
-    ) -> Result<WeightMap, WeightsError> {
+    pub fn weights(&self, partial: bool) -> Result<WeightMap, WeightsError> {
         if !(self.report.is_complete() || partial && self.report.matched > 0) {
             return Err(WeightsError::Incomplete {
                 kind: self.kind,
@@ -117,9 +117,8 @@ impl Import {
             });
         }
         let mut weights = WeightMap::new();
-        for (name, place) in &self.places {
-            let entry = &file.entries()[*place];
-            let values = file.values(entry)?;
+        for (name, entry) in &self.fitting {
+            let values = self.file.values(entry)?;
             weights.insert(name.clone(), (entry.shape.clone(), values));
         }
         Ok(weights)
@@ -127,7 +126,7 @@ impl Import {
 }
 
 /// What fits and what is left out.
-impl fmt::Display for Import {
+impl fmt::Display for Import<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {}", self.report, self.kind)?;
         if !self.prefix.is_empty() {
@@ -165,3 +164,7 @@ fn best_prefix(
     }
     best.map(|(_, prefix)| prefix)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -36,9 +36,9 @@ pub(super) fn plan<'t>(tensor: &'t TensorRef, key: &str) -> Result<Plan<'t>, Pyt
         ));
     }
     if count > 0 {
-        let steps = tensor.shape.iter().zip(&tensor.strides);
-        let last = steps.fold(Some(tensor.offset), |last, (side, stride)| {
-            last?.checked_add((side - 1).checked_mul(*stride)?)
+        let mut steps = tensor.shape.iter().zip(&tensor.strides);
+        let last = steps.try_fold(tensor.offset, |last, (side, stride)| {
+            last.checked_add((side - 1).checked_mul(*stride)?)
         });
         if last.is_none_or(|last| last >= visible) {
             return Err(refused(beyond));

@@ -8,6 +8,9 @@ mod error;
 mod layout;
 mod legacy;
 mod pickle;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod zip;
 
 use std::borrow::Cow;

@@ -17,6 +17,7 @@ mod node;
 mod numpy;
 mod op;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 mod value;
 
