@@ -2,11 +2,11 @@
 
 use sslight_core::config::{DataFacts, ResolvedConfig, resolve};
 use sslight_core::observe::{End, StopHandle};
-use sslight_core::run::{RunOptions, pretrain};
+use sslight_core::run::{RunOptions, check_init, pretrain};
 use sslight_data::Split;
 
 use crate::args::PretrainArgs;
-use crate::backend::{self, with_engine};
+use crate::backend::{self, Engine, with_engine};
 use crate::exit::{CliError, Outcome};
 use crate::ui;
 
@@ -40,8 +40,8 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome, CliError> {
     })
 }
 
-/// Shows every value with its origin and what follows; data that cannot be opened, or that a value does not fit,
-/// is a warning here.
+/// Shows every value with its origin and what follows; data or weights that cannot be opened, or that a value does
+/// not fit, are a warning here.
 fn dry_run(resolved: &ResolvedConfig) -> Result<Outcome, CliError> {
     let images = match resolved.require_data() {
         Ok(()) => match sslight_data::open(&resolved.config.data, Split::Train) {
@@ -66,7 +66,17 @@ fn dry_run(resolved: &ResolvedConfig) -> Result<Outcome, CliError> {
             None
         }
     };
+    // Names and shapes are the same on every engine, and this one is always there.
+    let init = with_engine!(Engine::Flex, |B, device| check_init::<B>(
+        &resolved.config,
+        &device
+    ));
     ui::say(&resolved.describe(images)?);
+    match init {
+        Ok(Some(init)) => ui::say(&init),
+        Ok(None) => {}
+        Err(error) => ui::warn(&error.to_string()),
+    }
     Ok(Outcome::Done)
 }
 

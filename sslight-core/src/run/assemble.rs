@@ -113,7 +113,7 @@ pub fn backbone_from<B: Backend>(
     let backbone = backbone(config, device)?;
     let file = WeightsFile::open(file)?;
     let import = Import::of(&backbone, config.backbone.into(), &file)?;
-    Ok(load_named(backbone, &import.weights(&file, false)?)?)
+    Ok(load_named(backbone, &import.weights(false)?)?)
 }
 
 pub fn trainable_parameters<B: AutodiffBackend, M: Module<B>>(method: &M) -> usize {

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use serde_json::Map;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use sslight_models::Backbone;
 use sslight_models::backend::Backend;
-use sslight_models::weights::{Import, WeightMap, WeightsFile, WeightsFormat, assign};
-use sslight_models::{Backbone, BackboneKind};
+use sslight_models::weights::{Import, WeightMap, WeightsFile, assign};
 
 use super::RunError;
 use super::assemble;
@@ -24,12 +24,12 @@ const CHECKSUM_DIGITS: usize = 12;
 /// Weights that were read for a run's backbones, and what is to be told of them.
 #[derive(Debug)]
 pub struct InitialWeights {
-    path: PathBuf,
-    format: WeightsFormat,
-    part: Option<&'static str>,
-    checksum: String,
-    import: Import,
     weights: WeightMap,
+    /// What was loaded and what was not, in one sentence.
+    text: String,
+    /// The same as measurements.
+    details: Map<String, Value>,
+    complete: bool,
 }
 
 impl InitialWeights {
@@ -46,26 +46,24 @@ impl InitialWeights {
         }
         let path = weights_file(Path::new(&config.init));
         let bytes = std::fs::read(&path).on(&path, "read the weights of init")?;
-        let refused = |source| RunError::Init {
+        let read = || {
+            let file = WeightsFile::open(&bytes)?;
+            let import = Import::of(backbone, config.backbone.into(), &file)?;
+            let weights = import.weights(config.init_partial)?;
+            let mut checksum = format!("{:x}", Sha256::digest(&bytes));
+            checksum.truncate(CHECKSUM_DIGITS);
+            Ok(Self {
+                weights,
+                text: sentence(&path, &file, &import, &checksum),
+                details: details(&path, &file, &import, checksum),
+                complete: import.report.is_complete(),
+            })
+        };
+        let read = read().map_err(|source| RunError::Init {
             path: path.clone(),
             source,
-        };
-        let file = WeightsFile::open(&bytes).map_err(refused)?;
-        let kind = BackboneKind::from(config.backbone);
-        let import = Import::of(backbone, kind, &file).map_err(refused)?;
-        let weights = import
-            .weights(&file, config.init_partial)
-            .map_err(refused)?;
-        let mut checksum = format!("{:x}", Sha256::digest(&bytes));
-        checksum.truncate(CHECKSUM_DIGITS);
-        Ok(Some(Self {
-            format: file.format(),
-            part: file.part(),
-            path,
-            checksum,
-            import,
-            weights,
-        }))
+        });
+        read.map(Some)
     }
 
     /// `method` with these weights in every backbone: the one that learns, and its moving average, which starts
@@ -74,59 +72,59 @@ impl InitialWeights {
         assign(method, &self.weights, backbone_part)
     }
 
-    /// What was loaded and what was not, in one sentence.
-    pub fn describe(&self) -> String {
-        let Self { path, import, .. } = self;
-        let part = self.part.map(|part| format!(", its {part}"));
-        format!(
-            "init: {import}; from {} ({}{}, sha256 {})",
-            path.display(),
-            self.format,
-            part.unwrap_or_default(),
-            self.checksum
-        )
-    }
-
     /// The events that tell of it: one for the metrics, one for the reader.
     pub fn events(&self) -> [RunEvent; 2] {
-        let report = &self.import.report;
-        let mut details = Map::new();
-        for (name, text) in [
-            ("path", self.path.display().to_string()),
-            ("format", self.format.to_string()),
-            ("sha256", self.checksum.clone()),
-            ("prefix", self.import.prefix.clone()),
-        ] {
-            details.insert(name.into(), text.into());
-        }
-        for (name, count) in [
-            ("matched", report.matched),
-            ("missing", report.missing.len()),
-            ("unexpected", report.unexpected.len()),
-            ("mismatched", report.mismatched.len()),
-            (
-                "left_out",
-                self.import.head.len() + self.import.elsewhere.len(),
-            ),
-        ] {
-            details.insert(name.into(), count.into());
-        }
-        let level = if report.is_complete() {
-            Level::Info
-        } else {
-            Level::Warning
-        };
         let event = HealthEvent {
             step: 0,
             name: "weights_loaded".into(),
-            details,
+            details: self.details.clone(),
         };
         let notice = Notice {
-            level,
-            text: self.describe(),
+            level: if self.complete {
+                Level::Info
+            } else {
+                Level::Warning
+            },
+            text: self.text.clone(),
         };
         [RunEvent::Event(event), RunEvent::Notice(notice)]
     }
+}
+
+fn sentence(path: &Path, file: &WeightsFile<'_>, import: &Import<'_>, checksum: &str) -> String {
+    let part = file.part().map(|part| format!(", its {part}"));
+    format!(
+        "init: {import}; from {} ({}{}, sha256 {checksum})",
+        path.display(),
+        file.format(),
+        part.unwrap_or_default(),
+    )
+}
+
+fn details(
+    path: &Path,
+    file: &WeightsFile<'_>,
+    import: &Import<'_>,
+    checksum: String,
+) -> Map<String, Value> {
+    let report = &import.report;
+    [
+        ("path", Value::from(path.display().to_string())),
+        ("format", file.format().to_string().into()),
+        ("sha256", checksum.into()),
+        ("prefix", import.prefix.as_str().into()),
+        ("matched", report.matched.into()),
+        ("missing", report.missing.len().into()),
+        ("unexpected", report.unexpected.len().into()),
+        ("mismatched", report.mismatched.len().into()),
+        (
+            "left_out",
+            (import.head.len() + import.elsewhere.len()).into(),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_string(), value))
+    .collect()
 }
 
 /// Checks that the weights that `init` names can be read and fit, without a run; what they are, `None` if the key
@@ -143,7 +141,7 @@ pub fn check_init<B: Backend>(
     }
     let backbone = assemble::backbone::<B>(config, device)?;
     let weights = InitialWeights::read(config, &backbone)?;
-    Ok(weights.map(|weights| weights.describe()))
+    Ok(weights.map(|weights| weights.text))
 }
 
 /// The file of weights at a path: a run folder or one of its checkpoints has one, any other path is the file.
@@ -164,8 +162,68 @@ fn backbone_part(name: &str) -> Option<&str> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use burn::backend::Autodiff;
+    use burn_flex::Flex;
+    use sslight_models::params;
+
     use super::*;
+    use crate::config::{Method as MethodChoice, resolve};
+    use crate::method::{AnyMethod, MethodSetup};
+    use crate::schedule::Clock;
+
+    type B = Autodiff<Flex>;
+
+    #[test]
+    fn every_method_gets_the_weights_and_a_moving_average_starts_equal() {
+        let device = Default::default();
+        for method in MethodChoice::all() {
+            let words = [
+                "data=d".to_string(),
+                "backbone=mobilenet_v2".to_string(),
+                "views.global.size=16".to_string(),
+                "dino.out_dim=8".to_string(),
+                "moco.queue_length=8".to_string(),
+                "batch_size=4".to_string(),
+                "swav.prototypes=8".to_string(),
+                format!("method={method}"),
+            ];
+            let config = resolve(&words).unwrap().config;
+            let mut weights = WeightMap::new();
+            for tensor in params::named_tensors(&assemble::backbone::<B>(&config, &device).unwrap())
+            {
+                weights.insert(tensor.name, (tensor.shape, vec![0.75; tensor.values.len()]));
+            }
+            let initial = InitialWeights {
+                weights,
+                text: String::new(),
+                details: Map::new(),
+                complete: true,
+            };
+            let setup = MethodSetup {
+                config: &config,
+                images: 40,
+                classes: 3,
+            };
+            let schedule = assemble::schedule(&config, setup.images);
+            let fresh = AnyMethod::<B>::init(&setup, Clock::new(schedule), &device).unwrap();
+            let before = params::named_tensors(&fresh);
+            let after = params::named_tensors(&initial.apply(fresh));
+            let mut networks = 0;
+            for (before, after) in before.iter().zip(&after) {
+                if backbone_part(&after.name).is_some() {
+                    networks += usize::from(after.name.ends_with("backbone.features.0.1.bias"));
+                    let set = after.values.iter().all(|value| *value == 0.75);
+                    assert!(set, "{method}: {}", after.name);
+                } else {
+                    assert_eq!(before, after, "{method}");
+                }
+            }
+            let averaged = matches!(method, MethodChoice::Dino | MethodChoice::Moco);
+            assert_eq!(networks, 1 + usize::from(averaged), "{method}");
+        }
+    }
 
     #[test]
     fn backbones_are_found_by_the_field_that_holds_them() {
