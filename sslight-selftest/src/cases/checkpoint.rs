@@ -115,7 +115,7 @@ fn put_student<B: AutodiffBackend>(
     let net = backbone::<B>(&params.arch, device)?;
     let file = WeightsFile::open(bytes).map_err(CaseError::failed)?;
     let import = Import::of(&net, kind, &file).map_err(CaseError::failed)?;
-    let weights = import.weights(&file, false).map_err(CaseError::failed)?;
+    let weights = import.weights(false).map_err(CaseError::failed)?;
     let net = load_named(net, &weights).map_err(CaseError::failed)?;
 
     let features_dim = net.features_dim();
