@@ -155,6 +155,33 @@ fn a_dry_run_of_data_that_is_not_there_still_shows_the_values() {
 }
 
 #[test]
+fn a_dry_run_says_whether_weights_to_start_from_fit() {
+    let golden = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/DINO_mobilenet_v2_last_ckpt.pth.tar"
+    );
+    let init = format!("init={golden}");
+    let dry = |backbone| {
+        let words = ["pretrain", "--dry-run", "model.small_input=false"];
+        sslight(&[&words[..], &[backbone, &init]].concat())
+    };
+    let output = dry("backbone=mobilenet_v2");
+    let shown = stdout(&output);
+    assert!(
+        shown.contains("\ninit: 260 matched of mobilenet_v2 under module.student.backbone.*;"),
+        "{shown}"
+    );
+    assert_eq!(stderr(&output), "");
+
+    let output = dry("backbone=vit_tiny_32");
+    let message = stderr(&output);
+    assert!(
+        message.contains("no tensor has the name of one of vit_tiny_32"),
+        "{message}"
+    );
+}
+
+#[test]
 fn the_help_of_pretrain_has_every_key_with_type_and_default() {
     let output = sslight(&["pretrain", "--help"]);
     assert_eq!(output.status.code(), Some(0));

@@ -4,9 +4,10 @@
 //! * [`Backbone`]: one enum over the networks, and [`BackboneKind`], the registry.
 //! * [`head`]: projection heads.
 //! * [`params`]: named access to parameters and buffers (copy, EMA, norms).
-//! * [`weights`]: safetensors in torchvision's names, loaded with a report.
+//! * [`weights`]: weights in files, ours and PyTorch's, loaded with a report.
 //!
-//! Field names are torchvision's and timm's, so a module path is a checkpoint key and no table of renames exists.
+//! Field names are torchvision's and timm's, so a module path is a checkpoint key; only the names of the reference's
+//! own checkpoints need a table, [`weights::names`].
 
 mod backbone;
 pub mod backend;

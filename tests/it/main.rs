@@ -5,6 +5,7 @@
 mod collapse;
 mod configs;
 mod grid;
+mod init;
 mod methods;
 mod runs;
 mod selftest;

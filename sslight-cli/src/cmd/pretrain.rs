@@ -2,9 +2,10 @@
 
 use sslight_core::config::{ResolvedConfig, resolve};
 use sslight_core::observe::End;
+use sslight_core::run::check_init;
 
 use crate::args::PretrainArgs;
-use crate::backend;
+use crate::backend::{self, Engine, with_engine};
 use crate::exit::{CliError, Outcome};
 use crate::train::{Show, facts, stop_on_interrupt, train};
 use crate::ui;
@@ -29,8 +30,8 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome, CliError> {
     })
 }
 
-/// Shows every value with its origin and what follows; data that cannot be opened, or that a value does not fit,
-/// is a warning here.
+/// Shows every value with its origin and what follows; data or weights that cannot be opened, or that a value does
+/// not fit, are a warning here.
 fn dry_run(resolved: &ResolvedConfig) -> Result<Outcome, CliError> {
     let images = match resolved.require_data() {
         Ok(()) => match facts(resolved) {
@@ -51,6 +52,16 @@ fn dry_run(resolved: &ResolvedConfig) -> Result<Outcome, CliError> {
             None
         }
     };
+    // Names and shapes are the same on every engine, and this one is always there.
+    let init = with_engine!(Engine::Flex, |B, device| check_init::<B>(
+        &resolved.config,
+        &device
+    ));
     ui::say(&resolved.describe(images)?);
+    match init {
+        Ok(Some(init)) => ui::say(&init),
+        Ok(None) => {}
+        Err(error) => ui::warn(&error.to_string()),
+    }
     Ok(Outcome::Done)
 }

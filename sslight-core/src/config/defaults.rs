@@ -39,6 +39,7 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
         workers: None,
         resume: Resume::Auto,
         init: String::new(),
+        init_partial: false,
         log_every: 20,
         probe: false,
         max_bad_images: 0.001,

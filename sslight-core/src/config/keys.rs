@@ -61,7 +61,8 @@ const KEYS: &[Key] = keys! {
     "seed": Kind::Integer(0), "seed of weights, data order and views";
     "workers": Kind::Or("auto", &COUNT), "threads that prepare views; auto is one per core";
     "resume": Kind::Text("auto|never|path"), "continue the run in `out`, start anew, or continue another";
-    "init": Kind::Text("path"), "weights to start from";
+    "init": Kind::Text("path"), "weights to start from: safetensors, PyTorch file, or run folder";
+    "init_partial": Kind::Switch, "load what fits of init, and leave the rest random";
     "log_every": COUNT, "steps between progress reports";
     "probe": Kind::Switch, "train a linear classifier on the features along; needs labels";
     "max_bad_images": PROBABILITY, "largest share of undecodable images passed over";

@@ -98,6 +98,8 @@ pub struct RunConfig {
     pub resume: Resume,
     /// Weights to start from; empty starts from random weights.
     pub init: String,
+    /// Whether weights to start from may be incomplete; the rest stays random.
+    pub init_partial: bool,
     /// Steps between progress reports.
     pub log_every: usize,
     /// Whether a linear classifier on the features is trained along, which needs labels.

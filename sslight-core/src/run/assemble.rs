@@ -5,7 +5,8 @@ use sslight_data::LoaderConfig;
 use sslight_data::loader::EvalConfig;
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::ParamInit;
-use sslight_models::{Backbone, BackboneKind, params, weights};
+use sslight_models::weights::{Import, WeightsFile, load_named};
+use sslight_models::{Backbone, BackboneKind, params};
 
 use super::RunError;
 use crate::config::{Method, OptimizerKind, RunConfig, ScheduleKind};
@@ -92,18 +93,27 @@ pub fn groups(config: &RunConfig) -> GroupRules {
     })
 }
 
-/// The backbone of a configuration with these weights, all of them.
-pub fn backbone_from<B: Backend>(
+/// The backbone of a configuration with random weights.
+pub fn backbone<B: Backend>(
     config: &RunConfig,
-    safetensors: &[u8],
     device: &B::Device,
 ) -> Result<Backbone<B>, RunError> {
     let mut init = ParamInit::new(config.seed, device);
-    let backbone = BackboneKind::from(config.backbone)
+    BackboneKind::from(config.backbone)
         .init(config.small_input(), &mut init)
-        .map_err(RunError::Backbone)?;
-    let (map, _) = weights::from_safetensors(safetensors)?;
-    Ok(weights::load_named(backbone, &map)?)
+        .map_err(RunError::Backbone)
+}
+
+/// The backbone of a configuration with the weights of a file, all of them.
+pub fn backbone_from<B: Backend>(
+    config: &RunConfig,
+    file: &[u8],
+    device: &B::Device,
+) -> Result<Backbone<B>, RunError> {
+    let backbone = backbone(config, device)?;
+    let file = WeightsFile::open(file)?;
+    let import = Import::of(&backbone, config.backbone.into(), &file)?;
+    Ok(load_named(backbone, &import.weights(false)?)?)
 }
 
 pub fn trainable_parameters<B: AutodiffBackend, M: Module<B>>(method: &M) -> usize {

@@ -30,6 +30,14 @@ pub enum RunError {
     /// Weights do not fit.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The weights that `init` names cannot be read or do not fit.
+    #[error("init={}: {source}{}", path.display(), init_advice(source))]
+    Init {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: WeightsError,
+    },
     /// The backbone is not in this version.
     #[error(transparent)]
     Backbone(UnavailableBackbone),
@@ -126,6 +134,15 @@ impl RunError {
                 | Self::Differs { .. }
                 | Self::OtherCheckpoint { .. }
         )
+    }
+}
+
+fn init_advice(error: &WeightsError) -> &'static str {
+    match error {
+        WeightsError::Incomplete { .. } => {
+            "; check backbone and model.small_input, or load what fits with init_partial=true"
+        }
+        _ => "",
     }
 }
 

@@ -79,6 +79,15 @@ impl RunFolder {
         Ok((folder, resumed))
     }
 
+    /// Whether the run folder of a configuration holds checkpoints, whole or damaged, of a run that may go on.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    pub fn has_checkpoints(config: &RunConfig) -> Result<bool, RunError> {
+        let store = CheckpointStore::new(config.out_dir().join(CHECKPOINTS), 1);
+        Ok(!store.steps()?.is_empty())
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path

@@ -6,6 +6,7 @@ mod error;
 mod evaluator;
 mod folder;
 mod health;
+mod init;
 mod preflight;
 mod record;
 mod session;
@@ -22,6 +23,7 @@ pub use error::RunError;
 pub use evaluator::{Evaluator, KnnReport, evaluate_weights};
 pub use folder::RunFolder;
 pub(crate) use folder::lock;
+pub use init::check_init;
 pub use preflight::Preflight;
 pub use record::{RunRecord, Standing, standing};
 pub use state::RunState;
@@ -36,6 +38,7 @@ use crate::method::{AnyMethod, MethodSetup};
 use crate::observe::{Level, Notice, Observer, RunEvent, StartInfo, StopHandle, Summary};
 use crate::optim::GroupedOptimizer;
 use crate::schedule::Clock;
+use init::InitialWeights;
 use session::{Floors, Session};
 
 /// What a run is given beside its configuration.
@@ -114,7 +117,7 @@ fn run<B: AutodiffBackend>(
     mut options: RunOptions,
     data: Data,
     clock: Clock,
-    method: AnyMethod<B>,
+    mut method: AnyMethod<B>,
     warnings: Vec<String>,
 ) -> Result<Summary, RunError> {
     let config = &resolved.config;
@@ -122,9 +125,21 @@ fn run<B: AutodiffBackend>(
     let store_of = |folder: &RunFolder| {
         CheckpointStore::new(folder.checkpoints(), config.checkpoint.keep_last)
     };
+    // Before the folder is made: a file that does not fit must not leave a run behind.
+    let mut initial = match RunFolder::has_checkpoints(config)? {
+        true => None,
+        false => InitialWeights::read(config, method.backbone())?,
+    };
     let (mut folder, resumed) = RunFolder::open(config, &store_of)?;
     let store = Arc::new(store_of(&folder));
     let first_step = resumed.as_ref().map_or(0, |resumed| resumed.state.step);
+    if first_step == 0 && initial.is_none() {
+        // The checkpoints that were there are all damaged.
+        initial = InitialWeights::read(config, method.backbone())?;
+    }
+    if let Some(initial) = &initial {
+        method = initial.apply(method);
+    }
 
     let start = StartInfo {
         title: format!("{} {} {}", config.method, config.backbone, config.recipe),
@@ -152,6 +167,17 @@ fn run<B: AutodiffBackend>(
         }))?;
     }
     tell(RunEvent::Start(start.clone()))?;
+    if let Some(initial) = initial {
+        initial.events().into_iter().try_for_each(&mut tell)?;
+    } else if !config.init.is_empty() {
+        tell(RunEvent::Notice(Notice {
+            level: Level::Info,
+            text: format!(
+                "init={} is not read again: the checkpoint of step {first_step} has the weights",
+                config.init
+            ),
+        }))?;
+    }
 
     let evaluator = Evaluator::new(config, &data.train, data.validation.as_ref());
     let state = match resumed {

@@ -4,6 +4,7 @@
 //! output names to values. It decides nothing: the comparison walks the manifest.
 
 mod backbone;
+mod checkpoint;
 mod checkpoint_keys;
 mod crop_params;
 mod head_dino;
@@ -49,6 +50,7 @@ pub(crate) fn runner<B: AutodiffBackend>(kind: &str) -> Option<Runner<B>> {
         "backbone.cnn" => Some(backbone::run::<B>),
         "backbone.vit" => Some(vit::run::<B>),
         "backbone.vit_droppath" => Some(vit::run_drop_path::<B>),
+        "checkpoint" => Some(checkpoint::run::<B>),
         "checkpoint.keys" => Some(checkpoint_keys::run::<B>),
         "posembed" => Some(posembed::run::<B>),
         "loss.dino" => Some(loss_dino::run::<B>),
@@ -123,7 +125,12 @@ impl<'a> CaseContext<'a> {
 
     /// The case's file, for kinds whose file holds no tensors.
     pub(crate) fn path(&self) -> PathBuf {
-        self.dir.join(&self.case.file)
+        self.beside(&self.case.file)
+    }
+
+    /// A file of the fixture folder.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
     }
 
     /// A tensor stored in the case's file that is no listed input.

@@ -1,0 +1,91 @@
+//! Why weights were not loaded.
+
+use safetensors::SafeTensorError;
+use thiserror::Error;
+
+use super::LoadReport;
+use super::pytorch::PytorchError;
+use super::report::first_names;
+use crate::BackboneKind;
+
+/// Why weights were not loaded. Nothing has changed then.
+#[derive(Debug, Error)]
+pub enum WeightsError {
+    /// The bytes are of no format that is read.
+    #[error(
+        "neither a safetensors file nor one of torch.save; give weights in one of these two formats"
+    )]
+    UnknownFormat,
+    /// The bytes are no whole safetensors file.
+    #[error("not a readable safetensors file ({0}); it is damaged or cut off, get it again")]
+    Safetensors(#[from] SafeTensorError),
+    /// The file of `torch.save` cannot be read.
+    #[error(transparent)]
+    Pytorch(#[from] PytorchError),
+    /// The file holds no tensors by name.
+    #[error(
+        "no state_dict: it holds {found}; save the model's state_dict() alone with torch.save and give that file"
+    )]
+    NoStateDict {
+        /// What is there, in words.
+        found: String,
+    },
+    /// An element type that is not handled.
+    #[error("tensor {name} has element type {element}; convert it to F32")]
+    ElementType {
+        /// The tensor.
+        name: String,
+        /// What the file says.
+        element: String,
+    },
+    /// Names or shapes do not fit the network.
+    #[error("the weights do not fit the network: {0}")]
+    Mismatch(LoadReport),
+    /// Not one name is one of the network.
+    #[error(
+        "no tensor has the name of one of {kind} in torchvision's or timm's names (the first here are {}); choose the \
+         backbone that the file was made for",
+        first_names(names)
+    )]
+    NothingFits {
+        /// The network.
+        kind: BackboneKind,
+        /// The first names of the file.
+        names: Vec<String>,
+    },
+    /// Two tensors under different names are the same one of the network.
+    #[error(
+        "{} and {} are both {ours} of {kind}; give a file with one of the two", names[0], names[1]
+    )]
+    Ambiguous {
+        /// The network.
+        kind: BackboneKind,
+        /// Its name for them.
+        ours: String,
+        /// Their names in the file.
+        names: [String; 2],
+    },
+    /// Some of the tensors fit the network, but not all.
+    #[error("does not fit {kind}: {report}{}", positions(report))]
+    Incomplete {
+        /// The network.
+        kind: BackboneKind,
+        /// What fits and what does not.
+        report: LoadReport,
+    },
+}
+
+/// What a positional table of another size means; nothing if there is none.
+fn positions(report: &LoadReport) -> String {
+    let grid = |shape: &[usize]| shape.get(1).map(|rows| rows.saturating_sub(1).isqrt());
+    let table = report
+        .mismatched
+        .iter()
+        .find(|(name, ..)| name == "pos_embed");
+    match table.map(|(_, expected, found)| (grid(expected), grid(found))) {
+        Some((Some(expected), Some(found))) => format!(
+            "; pos_embed is for {found} x {found} patches, the network's for {expected} x {expected}, and is not resized"
+        ),
+        _ => String::new(),
+    }
+}

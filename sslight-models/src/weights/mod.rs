@@ -1,0 +1,39 @@
+//! Weights in files: ours as safetensors in torchvision's names, other people's in any format that is read, and
+//! loading by name that says what did not fit.
+//!
+//! * [`WeightsFile`]: a safetensors or PyTorch file, its tensors by name.
+//! * [`Import`]: which of them are a backbone's, under whatever prefix and in the [`names`] of torchvision, timm or
+//!   the reference.
+//! * [`pytorch`]: all that a file of `torch.save` holds.
+//! * [`load_named`], [`LoadReport`]: every tensor finds its place, or the report says which did not.
+
+mod element;
+mod error;
+mod file;
+mod import;
+pub mod names;
+pub mod pytorch;
+mod report;
+mod safetensors;
+
+use std::collections::HashMap;
+
+use burn::module::Module;
+
+pub use element::ElementType;
+pub use error::WeightsError;
+pub use file::{WeightsEntry, WeightsFile, WeightsFormat};
+pub use import::Import;
+pub use report::{LoadReport, assign, load_named};
+pub use safetensors::to_safetensors;
+
+use crate::backend::Backend;
+use crate::params::{self, NamedTensor};
+
+/// Tensors by name: shape and row-major values.
+pub type WeightMap = HashMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// All parameters and buffers of a module under their names.
+pub fn named_tensors<B: Backend, M: Module<B>>(module: &M) -> Vec<NamedTensor> {
+    params::named_tensors(module)
+}
