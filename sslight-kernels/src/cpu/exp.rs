@@ -14,7 +14,7 @@ const LOWEST: f32 = -87.336_54;
 /// Not-a-number gives 0: who sums must see it elsewhere.
 #[inline(always)]
 pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
-    let inside = x.max(LOWEST).min(88.0);
+    let inside = x.clamp(LOWEST, 88.0);
     let shifted = mul_add::<FMA>(inside, std::f32::consts::LOG2_E, ROUNDER);
     let exponent = shifted - ROUNDER;
     let rest = mul_add::<FMA>(exponent, -LN_2[0], inside);

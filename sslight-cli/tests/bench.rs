@@ -1,0 +1,60 @@
+//! `sslight bench` as users and scripts meet it.
+#![allow(clippy::unwrap_used)]
+
+use std::process::{Command, Output};
+
+fn run(args: &[&str]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_sslight"))
+        .args(args)
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 0, "a measurement leaves files behind");
+    output
+}
+
+#[test]
+fn a_step_is_measured_part_by_part() {
+    let args = ["bench", "step", "debug/tiny", "--steps", "2", "--json"];
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(0));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["batch_size"], 8);
+    assert_eq!(report["steps"], 2);
+    let seconds = |value: &serde_json::Value| value.as_f64().unwrap();
+    let step = seconds(&report["step_seconds"]);
+    assert!(step > 0.0 && seconds(&report["images_per_s"]) > 0.0);
+    let share = seconds(&report["share_outside_backbone"]);
+    assert!(share > 0.0 && share < 1.0, "{share}");
+    let part = |name: &str| {
+        let parts = report["parts"].as_array().unwrap();
+        let part = parts.iter().find(|part| part["name"] == name).unwrap();
+        seconds(&part["seconds"])
+    };
+    for name in [
+        "backbone forward",
+        "teacher's backbone",
+        "heads and loss",
+        "backbone backward",
+        "optimizer",
+        "moving average",
+    ] {
+        assert!(part(name) > 0.0, "{name}");
+    }
+    assert!(part("backbone backward") < step);
+}
+
+#[test]
+fn no_steps_and_unknown_keys_are_refused() {
+    for args in [
+        ["bench", "step", "--steps", "0"],
+        ["bench", "step", "debug/tiny", "epoch=3"],
+    ] {
+        assert_eq!(run(&args).status.code(), Some(2), "{args:?}");
+    }
+    let output = run(&["bench", "step", "debug/tiny", "epoch=3"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("unknown key epoch"), "{text}");
+}
