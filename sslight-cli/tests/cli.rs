@@ -173,10 +173,10 @@ fn a_dry_run_says_whether_weights_to_start_from_fit() {
     );
     assert_eq!(stderr(&output), "");
 
-    let output = dry("backbone=vit_tiny_32");
+    let output = dry("backbone=resnet18");
     let message = stderr(&output);
     assert!(
-        message.contains("no tensor has the name of one of vit_tiny_32"),
+        message.contains("no tensor has the name of one of resnet18"),
         "{message}"
     );
 }

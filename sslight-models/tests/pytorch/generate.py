@@ -1,4 +1,4 @@
-"""Writes the PyTorch files of ../pytorch.rs; made with torch 2.15, numpy 2.4 and yacs 0.1.8.
+"""Writes the files that src/weights/pytorch/tests.rs reads; made with torch 2.15, numpy 2.4 and yacs 0.1.8.
 
 Run in this folder: python generate.py
 """

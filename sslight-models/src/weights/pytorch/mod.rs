@@ -1,6 +1,6 @@
 //! Files of `torch.save`: the zip archives of PyTorch 1.6 and later, and the files before those.
 //!
-//! Both are a pickle of objects, whose tensors are views of storages, and the storages' values. [`pickle`] reads the
+//! Both are a pickle of objects, whose tensors are views of storages, and the storages' values. A pickle machine reads the
 //! objects without running any code; [`PytorchFile`] hands them out as plain [`Value`]s and reads the values of a
 //! tensor when they are asked for.
 
