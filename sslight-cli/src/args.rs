@@ -216,6 +216,11 @@ fn command() -> Result<clap::Command, CliError> {
         .mut_subcommand("sweep", |verb| verb.after_help(sweep))
         .mut_subcommand("knn", |verb| verb.after_help(knn))
         .mut_subcommand("selftest", |verb| verb.after_help(selftest))
+        .mut_subcommand("bench", |verb| {
+            verb.after_help(
+                "Example:\n  sslight bench step --breakdown backbone=resnet18 batch_size=32",
+            )
+        })
         .mut_subcommand("list", |verb| {
             verb.after_help("Example:\n  sslight list backbones")
         })
