@@ -52,5 +52,4 @@ fn dino_with_65536_outputs_holds_no_more_than_three_copies_of_the_students_logit
     assert_eq!(center.dims(), [1, OUTPUTS]);
     // The logits and their gradient at least.
     assert!((2.0..=3.0).contains(&copies), "{copies} copies");
-    println!("{copies:.2} copies");
 }

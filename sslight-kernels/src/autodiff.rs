@@ -1,13 +1,14 @@
 //! The operations on the tape, once for all backends.
 
+mod backward;
+
 use burn::backend::Autodiff;
-use burn::backend::autodiff::NodeId;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::autodiff::ops::{Backward, OpsKind};
 use burn::tensor::backend::AutodiffBackend as _;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
+
+use backward::{BatchNorm, BatchNormState, Conv2d, Conv2dState, CrossView, CrossViewState};
 
 use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput};
 use crate::stock;
@@ -255,131 +256,6 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
             x: Self::from_inner(grads.x),
             weight: Self::from_inner(grads.weight),
             bias: Self::from_inner(grads.bias),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Conv2d;
-
-#[derive(Debug, Clone)]
-struct Conv2dState {
-    x: NodeId,
-    weight: NodeId,
-    options: ConvOptions<2>,
-}
-
-impl<B: Backend> Backward<B, 2> for Conv2d {
-    type State = Conv2dState;
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 2>,
-        grads: &mut Gradients,
-        checkpointer: &mut Checkpointer,
-    ) {
-        let state = ops.state;
-        let [x_node, weight_node] = ops.parents;
-        let grad = grads.consume::<B>(&ops.node);
-        let x: FloatTensor<B> = checkpointer.retrieve_node_output(state.x);
-        let weight: FloatTensor<B> = checkpointer.retrieve_node_output(state.weight);
-        if let Some(node) = x_node {
-            let x_grad = B::conv2d_backward_input(
-                x.clone(),
-                weight.clone(),
-                grad.clone(),
-                state.options.clone(),
-            );
-            grads.register::<B>(node.id, x_grad);
-        }
-        if let Some(node) = weight_node {
-            let weight_grad = B::conv2d_backward_weight(x, weight, grad, state.options);
-            grads.register::<B>(node.id, weight_grad);
-        }
-    }
-}
-
-#[derive(Debug)]
-struct BatchNorm;
-
-#[derive(Debug, Clone)]
-struct BatchNormState<F> {
-    x: NodeId,
-    weight: NodeId,
-    bias: NodeId,
-    mean: F,
-    var: F,
-    eps: f64,
-    activation: Activation,
-}
-
-impl<B: Backend> Backward<B, 3> for BatchNorm {
-    type State = BatchNormState<FloatTensor<B>>;
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        grads: &mut Gradients,
-        checkpointer: &mut Checkpointer,
-    ) {
-        let state = ops.state;
-        let [x_node, weight_node, bias_node] = ops.parents;
-        let grad = grads.consume::<B>(&ops.node);
-        let parent_grads = B::batch_norm_train_backward(
-            checkpointer.retrieve_node_output(state.x),
-            checkpointer.retrieve_node_output(state.weight),
-            checkpointer.retrieve_node_output(state.bias),
-            state.mean,
-            state.var,
-            grad,
-            state.eps,
-            state.activation,
-        );
-        for (node, parent_grad) in [
-            (x_node, parent_grads.x),
-            (weight_node, parent_grads.weight),
-            (bias_node, parent_grads.bias),
-        ] {
-            if let Some(node) = node {
-                grads.register::<B>(node.id, parent_grad);
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-struct CrossView;
-
-#[derive(Debug, Clone)]
-struct CrossViewState<F> {
-    logits: NodeId,
-    targets: F,
-    statistics: F,
-    temperature: f64,
-}
-
-impl<B: Backend> Backward<B, 1> for CrossView {
-    type State = CrossViewState<FloatTensor<B>>;
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 1>,
-        grads: &mut Gradients,
-        checkpointer: &mut Checkpointer,
-    ) {
-        let state = ops.state;
-        let [logits_node] = ops.parents;
-        let loss_grads = grads.consume::<B>(&ops.node);
-        let logits = checkpointer.retrieve_node_output(state.logits);
-        if let Some(node) = logits_node {
-            let grad = B::cross_view_backward(
-                logits,
-                state.targets,
-                state.statistics,
-                loss_grads,
-                state.temperature,
-            );
-            grads.register::<B>(node.id, grad);
         }
     }
 }

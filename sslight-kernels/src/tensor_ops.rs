@@ -63,7 +63,7 @@ pub fn batch_norm_train<B: Backend>(
 /// `losses = -sum_k q_k log softmax(logits / temperature)_k`, where `q` is for a row of the first view the target of
 /// the second, for a row of the second that of the first, and for a row of a further view the sum of both.
 ///
-/// The logits are never copied, but for their gradient.
+/// The kernels of the CPU engines never copy the logits, but for their gradient.
 ///
 /// # Shapes
 /// Rows are view-major. logits `[views b, k]`, targets `[2 b, k]` to `[views b]`.

@@ -1,14 +1,13 @@
 //! `sslight sweep`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sslight_core::config::DataFacts;
 use sslight_core::observe::StopHandle;
-use sslight_core::run::{Preflight, RunError};
+use sslight_core::run::{Outlook, Preflight, RunError, check_init};
 use sslight_core::sweep::{Board, Metric, Point, State, Sweep, Told, drive, expand, survey};
 
 use crate::args::SweepArgs;
-use crate::backend::{self, Engine};
+use crate::backend::{self, Engine, with_engine};
 use crate::exit::{CliError, Outcome, run_code};
 use crate::train::{Show, stop_on_interrupt, train};
 use crate::ui;
@@ -27,6 +26,7 @@ pub fn run(args: &SweepArgs) -> Result<Outcome, CliError> {
         return dry_run(&sweep);
     }
     warn_of_no_score(&sweep, &check_data(&sweep)?);
+    check_weights(&sweep)?;
     let engines = engines(&sweep)?;
     let stop = stop_on_interrupt()?;
     let board = run_points(&sweep, &engines, &stop, args.quiet)?;
@@ -42,19 +42,40 @@ pub fn run(args: &SweepArgs) -> Result<Outcome, CliError> {
 
 /// Refuses data that a point cannot be trained on, before days are spent on those before it. Gives what is known of
 /// the images of each run.
-fn check_data(sweep: &Sweep) -> Result<Vec<DataFacts>, RunError> {
+fn check_data(sweep: &Sweep) -> Result<Vec<Outlook>, RunError> {
     let mut preflight = Preflight::default();
     let runs = sweep.runs();
     runs.map(|point| preflight.check(&point.resolved)).collect()
 }
 
-fn warn_of_no_score(sweep: &Sweep, data: &[DataFacts]) {
-    if sweep.metric == Metric::KnnTop1 && data.iter().any(|data| data.classes == 0) {
+fn warn_of_no_score(sweep: &Sweep, outlooks: &[Outlook]) {
+    if sweep.metric == Metric::KnnTop1 && outlooks.iter().any(|outlook| !outlook.is_scored) {
         ui::warn(
-            "images without labels have no kNN score, so points cannot be compared; \
-             metric = \"loss\" in a copy of the file needs none",
+            "without labelled training and validation images there is no kNN score, so points cannot be compared; \
+             give val_data=PATH, or metric = \"loss\" in a copy of the file",
         );
     }
+}
+
+/// Refuses weights of `init` that do not fit, each file once for each network.
+fn check_weights(sweep: &Sweep) -> Result<(), RunError> {
+    let mut seen = BTreeSet::new();
+    for point in sweep.runs() {
+        let config = &point.resolved.config;
+        let network = (config.backbone.word(), config.small_input());
+        if !config.init.is_empty()
+            && seen.insert((
+                &config.init,
+                network,
+                config.init_partial,
+                config.views.global.size,
+            ))
+        {
+            // Names and shapes are the same on every engine, and this one is always there.
+            with_engine!(Engine::Flex, |B, device| check_init::<B>(config, &device))?;
+        }
+    }
+    Ok(())
 }
 
 /// The engine of each run. One that does not work is refused before any run.
@@ -96,13 +117,16 @@ fn dry_run(sweep: &Sweep) -> Result<Outcome, CliError> {
     let images = match check_data(sweep) {
         Ok(data) => {
             warn_of_no_score(sweep, &data);
-            Some(data.iter().map(|data| data.images).collect())
+            Some(data.iter().map(|outlook| outlook.data.images).collect())
         }
         Err(error) => {
             ui::warn(&error.to_string());
             None
         }
     };
+    if let Err(error) = check_weights(sweep) {
+        ui::warn(&error.to_string());
+    }
     ui::say(&ui::plan(&survey(sweep)?, images)?);
     Ok(Outcome::Done)
 }

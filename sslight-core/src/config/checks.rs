@@ -34,6 +34,19 @@ pub(super) fn problems(config: &RunConfig, provenance: &Provenance) -> Vec<Probl
             allowed,
         ));
     }
+    let part = config.batch_size / config.accumulate;
+    if part < 2 && config.accumulate > 1 && matches!(config.method, Method::Simclr | Method::Swav) {
+        let allowed = format!(
+            "at most batch_size / 2 = {} with method = {}, which compares the images of a part with each other",
+            config.batch_size / 2,
+            config.method
+        );
+        found.push(out_of_range(
+            "accumulate",
+            config.accumulate.to_string(),
+            allowed,
+        ));
+    }
     if let Some(patch) = config.patch_size() {
         let mut sizes = vec![
             ("views.global.size", config.views.global.size),

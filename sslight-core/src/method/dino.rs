@@ -159,7 +159,7 @@ pub struct Dino<B: Backend> {
 }
 
 impl<B: AutodiffBackend> Method<B> for Dino<B> {
-    /// The teacher's logits.
+    /// The mean of the teacher's logits, `[1, out_dim]`.
     type Trace = Tensor<B, 2>;
 
     fn options(&self) -> StepOptions {
@@ -212,13 +212,14 @@ impl<B: AutodiffBackend> Method<B> for Dino<B> {
         Lesson {
             loss,
             output: output.with_terms(terms).with_probe(probe),
-            trace: teacher,
+            trace: teacher.mean_dim(0),
         }
     }
 
-    fn remember(&self, teacher: Vec<Tensor<B, 2>>) {
+    fn remember(&self, means: Vec<Tensor<B, 2>>) {
         let center = self.center.value();
-        let teacher = Tensor::cat(teacher, 0);
+        // Parts are of one size, so that the mean of their means is that of all rows.
+        let teacher = Tensor::cat(means, 0);
         self.center
             .set(update_center(center, teacher, self.step.center_momentum));
     }

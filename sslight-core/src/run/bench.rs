@@ -6,7 +6,7 @@ use burn::optim::Optimizer;
 use sslight_models::backend::AutodiffBackend;
 
 use super::{RunError, assemble, open_data};
-use crate::config::{DataFacts, ResolvedConfig};
+use crate::config::{DataFacts, Method, ResolvedConfig, RunConfig};
 use crate::learner::upload;
 use crate::method::{AnyMethod, MethodSetup, Phase};
 use crate::optim::GroupedOptimizer;
@@ -157,14 +157,14 @@ pub fn bench_step<B: AutodiffBackend>(
         clock.clone(),
     );
     let per_epoch = data.loader.steps_per_epoch();
+    let first = first_step_with_all_work(config, facts.images);
     let mut stream = data.loader.epoch(0, 0);
     let mut times = Vec::with_capacity(steps);
     for step in 0..warmup + steps {
         if step > 0 && step % per_epoch == 0 {
             stream = data.loader.epoch(step / per_epoch, 0);
         }
-        // Prototypes and last layers that are frozen at first would leave work out.
-        clock.set(step + clock.schedule().freeze_last_layer_epochs * per_epoch);
+        clock.set(first + step);
         let mut parts = [Duration::ZERO; StepPart::ALL.len()];
         let mut last = Instant::now();
         let mut ended = |part: StepPart| {
@@ -195,6 +195,22 @@ pub fn bench_step<B: AutodiffBackend>(
         batch_size: config.batch_size,
         steps: times,
     })
+}
+
+/// A step at which nothing is frozen any more and SwAV's queue takes part.
+fn first_step_with_all_work(config: &RunConfig, images: usize) -> usize {
+    let (queue_epoch, queue_steps) = match config.method {
+        Method::Swav => {
+            let length = config.swav_queue_length(images);
+            (
+                config.swav_queue_start_epoch(),
+                length.div_ceil(config.batch_size),
+            )
+        }
+        _ => (0, 0),
+    };
+    let epoch = queue_epoch.max(config.freeze_last_layer_epochs());
+    epoch * config.steps_per_epoch(images) + queue_steps
 }
 
 #[cfg(test)]
@@ -233,5 +249,21 @@ mod tests {
     fn an_even_number_of_values_has_the_mean_of_the_middle_ones() {
         assert_eq!(middle(vec![4.0, 1.0, 2.0, 3.0]), 2.5);
         assert!(middle(Vec::new()).is_nan());
+    }
+
+    #[test]
+    fn the_work_of_a_frozen_layer_and_of_swavs_queue_is_not_left_out() {
+        let first = |words: &[&str]| match crate::config::resolve(words) {
+            Ok(resolved) => first_step_with_all_work(&resolved.config, 640),
+            Err(error) => panic!("{error}"),
+        };
+        let shared = ["data=d", "batch_size=64", "epochs=100"];
+        let with = |more: &[&str]| first(&[&shared[..], more].concat());
+        assert_eq!(
+            with(&["method=dino", "dino.freeze_last_layer_epochs=2"]),
+            20
+        );
+        let queue = ["swav.queue_length=192", "swav.queue_start_epoch=5"];
+        assert_eq!(with(&[&["method=swav"][..], &queue].concat()), 53);
     }
 }

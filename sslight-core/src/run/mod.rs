@@ -24,7 +24,7 @@ pub use evaluator::{Evaluator, KnnReport, evaluate_weights};
 pub use folder::RunFolder;
 pub(crate) use folder::lock;
 pub use init::check_init;
-pub use preflight::Preflight;
+pub use preflight::{Outlook, Preflight};
 pub use record::{RunRecord, Standing, standing};
 pub use state::RunState;
 
@@ -186,7 +186,7 @@ fn run<B: AutodiffBackend>(
             if evaluator.protocol().is_some() {
                 tell(RunEvent::Notice(Notice {
                     level: Level::Info,
-                    text: "scoring raw pixels and the untrained network first".to_string(),
+                    text: "scoring raw pixels and the network before training first".to_string(),
                 }))?;
             }
             RunState {

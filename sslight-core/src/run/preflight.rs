@@ -1,27 +1,36 @@
 //! What can be refused before the first of many runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sslight_data::ImageSource;
 
-use super::{RunError, loader, open_train, open_validation};
+use super::{Evaluator, RunError, loader, open_train, open_validation};
 use crate::config::{DataFacts, ResolvedConfig};
 
 /// Looks at the data of several runs as each of them will, and opens none twice.
 #[derive(Default)]
 pub struct Preflight {
     train: BTreeMap<String, Arc<dyn ImageSource>>,
-    /// Training and validation data of which the latter has been opened.
-    validation: BTreeSet<(String, Option<String>)>,
+    /// By training and validation data.
+    validation: BTreeMap<(String, Option<String>), Option<Arc<dyn ImageSource>>>,
+}
+
+/// What is known of a run before its first step.
+#[derive(Debug, Clone, Copy)]
+pub struct Outlook {
+    /// What is known of its images.
+    pub data: DataFacts,
+    /// Whether there will be a kNN score.
+    pub is_scored: bool,
 }
 
 impl Preflight {
     /// Judges a configuration against its data.
     ///
     /// # Errors
-    /// What a run of it would be refused for before its first step, its folder aside.
-    pub fn check(&mut self, resolved: &ResolvedConfig) -> Result<DataFacts, RunError> {
+    /// What a run of it would be refused for before its first step, its folder and `init` aside.
+    pub fn check(&mut self, resolved: &ResolvedConfig) -> Result<Outlook, RunError> {
         resolved.require_data()?;
         let config = &resolved.config;
         let train = match self.train.get(&config.data) {
@@ -30,15 +39,21 @@ impl Preflight {
         };
         self.train.insert(config.data.clone(), Arc::clone(&train));
         let key = (config.data.clone(), config.val_data.clone());
-        if self.validation.insert(key) {
-            open_validation(config)?;
-        }
+        let validation = match self.validation.get(&key) {
+            Some(source) => source.clone(),
+            None => open_validation(config)?,
+        };
+        self.validation.insert(key, validation.clone());
         let facts = DataFacts {
             images: train.len(),
             classes: train.class_names().len(),
         };
+        let evaluator = Evaluator::new(config, &train, validation.as_ref());
         loader(config, train)?;
         resolved.fit(facts)?;
-        Ok(facts)
+        Ok(Outlook {
+            data: facts,
+            is_scored: evaluator.protocol().is_some(),
+        })
     }
 }

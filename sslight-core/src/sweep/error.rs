@@ -41,7 +41,7 @@ pub enum SweepError {
     },
     /// A `key=value` word that would make points alike.
     #[error(
-        "command line: {key} is what series {series} varies; leave it out, or change it in a copy of the file"
+        "command line: {key} is what series {series} varies or differs by; leave it out, or change it in a copy of the file"
     )]
     Varied {
         /// The key.

@@ -105,6 +105,7 @@ struct Builder {
 impl Builder {
     fn build(self, written: Written) -> Result<Sweep, SweepError> {
         self.refuse_reserved(&written.fixed)?;
+        self.refuse_equal_series(&written.series)?;
         let mut problems = Vec::new();
         let mut series: Vec<Series> = Vec::new();
         for of_series in &written.series {
@@ -218,6 +219,24 @@ impl Builder {
             .points
             .iter()
             .try_for_each(|(_, set)| self.refuse_reserved(set))
+    }
+
+    /// A word that sets what tells series apart would leave their titles wrong.
+    fn refuse_equal_series(&self, series: &[WrittenSeries]) -> Result<(), SweepError> {
+        for word in &self.overrides {
+            let value = |series: &WrittenSeries| {
+                let entry = series.fixed.iter().rfind(|entry| entry.key == word.key);
+                entry.map(|entry| entry.value.clone())
+            };
+            let Some(first) = series.first() else { break };
+            if let Some(other) = series.iter().find(|other| value(other) != value(first)) {
+                return Err(SweepError::Varied {
+                    key: word.key.clone(),
+                    series: other.name.clone(),
+                });
+            }
+        }
+        Ok(())
     }
 
     fn refuse_reserved(&self, settings: &[Entry]) -> Result<(), SweepError> {

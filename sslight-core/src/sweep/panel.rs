@@ -106,7 +106,7 @@ fn floors(board: &Board<'_>, series: &[&Series]) -> Vec<(&'static str, f64)> {
     };
     let before = same(&|index| records[index].summary.knn_before);
     let pixels = same(&|index| records[index].summary.knn_pixels);
-    let named = [("untrained network", before), ("raw pixels", pixels)];
+    let named = [("before training", before), ("raw pixels", pixels)];
     named
         .into_iter()
         .filter_map(|(name, floor)| Some((name, floor?)))

@@ -67,7 +67,7 @@ impl Board<'_> {
         let head = [
             &series.label,
             self.sweep().metric.label(),
-            "untrained kNN (%)",
+            "kNN before training (%)",
             "pixels kNN (%)",
             "run",
             "",

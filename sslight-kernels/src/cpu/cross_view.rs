@@ -166,8 +166,7 @@ fn largest(values: &[f32]) -> f32 {
         .fold(f32::NEG_INFINITY, f32::max)
 }
 
-/// Adds the exponentials, the products of targets and logits, and the targets. A logit that is no number makes the
-/// product none.
+/// Adds the exponentials, the products of targets and logits, and the targets.
 #[inline(always)]
 fn add_block<const FMA: bool>(
     sums: &mut [f64; STATISTICS],

@@ -11,7 +11,7 @@ const LOWEST: f32 = -87.336_54;
 
 /// `e^x` for `x` of at most 88, within two units in the last place; 0 below -87.3.
 ///
-/// Not-a-number gives 0: who sums must see it elsewhere.
+/// Not-a-number gives itself.
 #[inline(always)]
 pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
     let inside = x.clamp(LOWEST, 88.0);
@@ -38,7 +38,7 @@ pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
         .wrapping_add(127)
         << 23;
     let value = series * f32::from_bits(power);
-    if x >= LOWEST { value } else { 0.0 }
+    if x < LOWEST { 0.0 } else { value }
 }
 
 #[cfg(test)]
@@ -77,5 +77,6 @@ mod tests {
         assert_eq!(exp::<false>(f32::NEG_INFINITY), 0.0);
         assert_eq!(exp::<false>(-200.0), 0.0);
         assert_eq!(exp::<true>(0.0), 1.0);
+        assert!(exp::<false>(f32::NAN).is_nan() && exp::<true>(f32::NAN).is_nan());
     }
 }

@@ -223,6 +223,18 @@ fn parts_that_do_not_divide_the_batch_name_a_number_that_does() {
 }
 
 #[test]
+fn parts_of_one_image_are_refused_where_images_are_compared_with_each_other() {
+    let words = |method| ["data=d", "batch_size=8", "accumulate=8", method];
+    assert_eq!(
+        message(&words("method=simclr")),
+        "command line: accumulate is 8, but must be at most batch_size / 2 = 4 with method = simclr, which compares \
+         the images of a part with each other"
+    );
+    assert!(message(&words("method=swav")).contains("with method = swav"));
+    resolved(&words("method=dino"));
+}
+
+#[test]
 fn a_moco_queue_that_does_not_hold_a_batch_is_refused() {
     let words = ["data=d", "method=moco", "moco.queue_length=512"];
     assert_eq!(

@@ -70,8 +70,10 @@ fn deviation(left: &BTreeMap<String, Vec<f32>>, right: &BTreeMap<String, Vec<f32
     };
     assert_eq!(one_sided(left, right), one_sided(right, left));
     let deviations = left.iter().map(|(name, left)| {
+        let other = &right[name];
+        assert!(left.iter().chain(other).all(|v| v.is_finite()), "{name}");
         let scale = left.iter().fold(1e-6f32, |most, v| most.max(v.abs()));
-        let differences = left.iter().zip(&right[name]).map(|(l, r)| (l - r).abs());
+        let differences = left.iter().zip(other).map(|(l, r)| (l - r).abs());
         differences.fold(0.0, f32::max) / scale
     });
     deviations.fold(0.0, f32::max)
@@ -133,6 +135,7 @@ fn only_parameters_of_the_trained_network_get_gradients() {
         // Two parts: a buffer with a tape would show in the second.
         let grads = learn(*choice, &["accumulate=2", "probe=true"]).grads;
         let trained = ["student.", "network.", "query.", "backbone.", "classifier."];
+        assert!(!grads.is_empty(), "{choice}");
         for name in grads.keys() {
             let of_network = trained.iter().any(|prefix| name.starts_with(prefix));
             assert!(of_network && !name.contains("running_"), "{choice}: {name}");

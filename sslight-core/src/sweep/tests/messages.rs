@@ -174,7 +174,7 @@ fn folder_and_resume_belong_to_the_sweep() {
 fn a_word_that_would_make_points_alike_is_refused() {
     assert_eq!(
         message(TWO, &["loss.alpha=0.1"]),
-        "command line: loss.alpha is what series alpha varies; leave it out, or change it in a copy of the file"
+        "command line: loss.alpha is what series alpha varies or differs by; leave it out, or change it in a copy of the file"
     );
 }
 

@@ -80,12 +80,12 @@ fn the_markdown_marks_best_default_and_failed_points_and_keeps_its_columns() {
     let expected = "# Two, or more\n\n\
         Score: kNN top-1 (%), 20-NN; 2 of 3 runs finished.\n\n\
         ## alpha\n\n\
-        | weight | kNN top-1 (%) | untrained kNN (%) | pixels kNN (%) | run |  |\n\
+        | weight | kNN top-1 (%) | kNN before training (%) | pixels kNN (%) | run |  |\n\
         |---|---:|---:|---:|---|---|\n\
         | 0.2 | 61.00 | 60.00 | 8.50 | alpha-0.2 | the paper's default |\n\
         | 0.4 | 62.25 | 60.00 | 8.50 | alpha-0.4 | best |\n\n\
         ## Scales | S_g\n\n\
-        | point | kNN top-1 (%) | untrained kNN (%) | pixels kNN (%) | run |  |\n\
+        | point | kNN top-1 (%) | kNN before training (%) | pixels kNN (%) | run |  |\n\
         |---|---:|---:|---:|---|---|\n\
         | usual | 62.25 | 60.00 | 8.50 | alpha-0.4 | best |\n\
         | wide | - | - | - | scale-wide | the paper's default, failed: step 7: the loss is NaN; ";
@@ -158,7 +158,7 @@ fn numbers_stand_on_a_scale_and_words_side_by_side() {
     );
     assert!(alpha.y.0 < 60.0 && alpha.y.1 > 62.25, "{:?}", alpha.y);
     // 60 is near the scores, 8.5 would press them together.
-    assert_eq!(alpha.floors, [("untrained network", 60.0)]);
+    assert_eq!(alpha.floors, [("before training", 60.0)]);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn the_plot_has_titles_labels_curves_and_rings_and_escapes_its_text() {
         "kNN top-1 (%)",
         "Scales | S_g",
         "the paper&apos;s default",
-        "untrained network, kNN 60.00 %",
+        "before training, kNN 60.00 %",
         "<polyline",
     ] {
         assert!(svg.contains(part), "{part} is missing:\n{svg}");
