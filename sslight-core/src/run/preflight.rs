@@ -8,12 +8,14 @@ use sslight_data::ImageSource;
 use super::{Evaluator, RunError, loader, open_train, open_validation};
 use crate::config::{DataFacts, ResolvedConfig};
 
+type Source = Arc<dyn ImageSource>;
+
 /// Looks at the data of several runs as each of them will, and opens none twice.
 #[derive(Default)]
 pub struct Preflight {
-    train: BTreeMap<String, Arc<dyn ImageSource>>,
+    train: BTreeMap<String, Source>,
     /// By training and validation data.
-    validation: BTreeMap<(String, Option<String>), Option<Arc<dyn ImageSource>>>,
+    validation: BTreeMap<(String, Option<String>), Option<Source>>,
 }
 
 /// What is known of a run before its first step.
