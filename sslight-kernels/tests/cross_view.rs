@@ -101,7 +101,8 @@ fn assert_close(what: &str, got: &[f64], want: &[f64], tolerance: f64) {
         .fold(0.0f64, |most, value| most.max(value.abs()));
     for (at, (got, want)) in got.iter().zip(want).enumerate() {
         assert!(
-            (got - want).abs() <= tolerance * largest,
+            // One output alone has a loss of 0, of which f32 leaves a rounding.
+            (got - want).abs() <= tolerance * largest + 1e-12,
             "{what}[{at}]: got {got}, want {want}"
         );
     }

@@ -105,7 +105,6 @@ struct Builder {
 impl Builder {
     fn build(self, written: Written) -> Result<Sweep, SweepError> {
         self.refuse_reserved(&written.fixed)?;
-        self.refuse_equal_series(&written.series)?;
         let mut problems = Vec::new();
         let mut series: Vec<Series> = Vec::new();
         for of_series in &written.series {
@@ -122,6 +121,7 @@ impl Builder {
                 points,
             });
         }
+        self.refuse_equal_series(&written.series)?;
         if !problems.is_empty() {
             return Err(ConfigError::from(Problems(without_repeats(problems))).into());
         }

@@ -1,7 +1,7 @@
 //! What is refused, with the literal text that the user reads.
 
 use super::super::expand;
-use super::{TWO, file};
+use super::{TWO, file, sweep};
 
 /// The message for a file with this text, with the file's path cut to its name.
 fn message(text: &str, words: &[&str]) -> String {
@@ -176,6 +176,21 @@ fn a_word_that_would_make_points_alike_is_refused() {
         message(TWO, &["loss.alpha=0.1"]),
         "command line: loss.alpha is what series alpha varies or differs by; leave it out, or change it in a copy of the file"
     );
+}
+
+#[test]
+fn a_word_that_would_make_the_titles_of_series_wrong_is_refused() {
+    let text = TWO.replacen(
+        "loss.alpha = 0.4 }",
+        "loss.alpha = 0.4, views.locals = 3 }",
+        1,
+    );
+    assert_eq!(
+        message(&text, &["views.locals=4"]),
+        "command line: views.locals is what series scale varies or differs by; leave it out, or change it in a copy of the file"
+    );
+    // What all series share may be changed.
+    sweep(TWO, &["views.locals=4"]);
 }
 
 #[test]

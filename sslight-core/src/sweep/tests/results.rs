@@ -99,7 +99,7 @@ fn the_text_has_the_same_rows_under_each_other() {
     let row = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap();
     assert_eq!(
         row("  0.2"),
-        "  0.2             61.00              60.00            8.50  alpha-0.2  the paper's default"
+        "  0.2             61.00                    60.00            8.50  alpha-0.2  the paper's default"
     );
     let scores = ["  weight", "  0.2", "  0.4"].map(|start| {
         let line = row(start);
