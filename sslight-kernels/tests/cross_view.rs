@@ -80,7 +80,8 @@ fn results<B: AutodiffBackend>(
 
 /// The definition in burn's operations, differentiated by burn.
 fn definition(case: Case, logits: Tensor<Stock, 2>, targets: Tensor<Stock, 2>) -> Tensor<Stock, 1> {
-    let log_probabilities = log_softmax(logits / case.temperature, 1);
+    // burn's gradient of a division by a number rounds its reciprocal to f32.
+    let log_probabilities = log_softmax(logits * (1.0 / case.temperature), 1);
     let of_view = |view: usize| targets.clone().narrow(0, view * case.batch, case.batch);
     let rows = (0..case.views)
         .map(|view| match view {
