@@ -224,6 +224,47 @@ fn optim(method: Method, family: Family) -> Optim {
     }
 }
 
+/// Rates and decays of an optimizer where another one is published: those that are published with it for the other
+/// family of networks, and customary ones for SGD, with which nothing is.
+pub(super) fn optimizer(
+    kind: OptimizerKind,
+    method: Method,
+    family: Family,
+) -> Option<[(&'static str, Value); 5]> {
+    if kind == optim(method, family).kind {
+        return None;
+    }
+    let values = match kind {
+        OptimizerKind::Lars => optim(method, Family::Cnn),
+        OptimizerKind::Adamw => optim(method, Family::Vit),
+        OptimizerKind::Sgd => Optim {
+            base_lr: if method == Method::Supervised {
+                0.1
+            } else {
+                0.03
+            },
+            min_lr: 0.0,
+            start_warmup_lr: 0.0,
+            weight_decay: 1e-4,
+            weight_decay_end: 1e-4,
+            ..optim(method, family)
+        },
+    };
+    Some([
+        ("optim.base_lr", Value::Float(values.base_lr)),
+        ("optim.min_lr", Value::Float(values.min_lr)),
+        (
+            "optim.start_warmup_lr",
+            Value::Float(values.start_warmup_lr),
+        ),
+        ("optim.weight_decay", Value::Float(values.weight_decay)),
+        (
+            "optim.weight_decay_end",
+            Value::Float(values.weight_decay_end),
+        ),
+    ])
+}
+
 /// The sizes of images in evaluation: as large as global views, after resizing in the published ratio of 256 to 224.
 pub(super) fn evaluation_sizes(global_size: usize) -> [(&'static str, Value); 2] {
     let resize = (global_size * PUBLISHED_RESIZE) as f64 / PUBLISHED_GLOBAL_SIZE as f64;

@@ -157,6 +157,22 @@ fn a_path_with_an_equals_sign_is_a_file() {
 }
 
 #[test]
+fn rates_and_decays_are_those_that_go_with_the_optimizer_unless_stated() {
+    let of = |words: &[&str]| {
+        let optim = resolved(&[&["data=d"], words].concat()).config.optim;
+        [optim.base_lr, optim.min_lr, optim.weight_decay]
+    };
+    let (lars, adamw) = ([0.48, 0.0048, 1e-6], [5e-4, 1e-5, 0.04]);
+    assert_eq!(of(&["backbone=resnet18"]), lars);
+    assert_eq!(of(&["backbone=resnet18", "optim.kind=adamw"]), adamw);
+    assert_eq!(of(&["backbone=vit_tiny_16", "optim.kind=lars"]), lars);
+    assert_eq!(of(&["optim.kind=sgd"]), [0.03, 0.0, 1e-4]);
+    assert_eq!(of(&["optim.kind=adamw", "optim.min_lr=0.1"])[1], 0.1);
+    // Naming the published one changes nothing.
+    assert_eq!(of(&["optim.kind=lars"]), lars);
+}
+
+#[test]
 fn images_are_evaluated_at_the_size_of_global_views_unless_stated() {
     let sizes = |words: &[&str]| {
         let eval = resolved(words).config.eval;
