@@ -83,7 +83,7 @@ pub struct SweepArgs {
 /// `sslight knn`.
 #[derive(Debug, Args)]
 pub struct KnnArgs {
-    /// A run folder, a checkpoint folder or a safetensors file
+    /// A run folder, a checkpoint folder, or a safetensors or PyTorch file
     pub weights: PathBuf,
     /// A configuration and key=value words, on top of the configuration of the run
     #[arg(value_name = "CONFIG | key=value")]

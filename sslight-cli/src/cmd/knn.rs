@@ -41,22 +41,27 @@ pub fn run(args: &KnnArgs) -> Result<Outcome, CliError> {
     resolved.require_data()?;
     let weights = std::fs::read(&found.weights).map_err(|source| CliError::Read {
         path: found.weights.clone(),
-        advice: "give a run folder, a checkpoint folder or a safetensors file",
+        advice: "give a run folder, a checkpoint folder, or a safetensors or PyTorch file",
         source,
     })?;
     let engine = backend::choose(resolved.config.backend)?;
-    let (report, protocol) = with_engine!(engine, |B, device| {
+    let scored = with_engine!(engine, |B, device| {
         // Without gradients: a tape would cost memory, and rounding that a run's own score does not have.
         evaluate_weights::<<B as AutodiffBackend>::InnerBackend>(
             &resolved.config,
+            &found.weights,
             &weights,
             &device,
         )
     })?;
+    if let Some(left_out) = &scored.left_out {
+        ui::note(left_out);
+    }
+    let report = scored.knn;
     let score = Score {
         weights: found.weights,
         backend: engine.choice().to_string(),
-        protocol,
+        protocol: scored.protocol,
         knn_top1: report.top1,
         knn_top5: report.top5,
         feature_std: report.spread.map(|spread| spread.std),

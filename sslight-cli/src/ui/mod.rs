@@ -1,6 +1,6 @@
 //! Everything that is printed: results, notices and the progress of a run.
 //!
-//! Results and plain progress lines go to standard output; the bar, warnings and errors to standard error.
+//! Results and plain progress lines go to standard output; the bar, notes, warnings and errors to standard error.
 
 mod progress;
 mod sweep;
@@ -15,6 +15,11 @@ pub use text::grouped;
 /// Prints a result. A reader that went away is no error of ours.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
+}
+
+/// Prints what is good to know and no result.
+pub fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "note: {text}");
 }
 
 /// Prints what is probably not meant.

@@ -1,5 +1,7 @@
 //! The parts of a run, made from its configuration.
 
+use std::path::Path;
+
 use burn::module::Module;
 use sslight_data::LoaderConfig;
 use sslight_data::loader::EvalConfig;
@@ -104,16 +106,34 @@ pub fn backbone<B: Backend>(
         .map_err(RunError::Backbone)
 }
 
-/// The backbone of a configuration with the weights of a file, all of them.
+/// The backbone of a configuration with the weights of a file, all of them, and what was loaded if the file holds more.
+/// `path` is for messages.
 pub fn backbone_from<B: Backend>(
     config: &RunConfig,
+    path: &Path,
     file: &[u8],
     device: &B::Device,
-) -> Result<Backbone<B>, RunError> {
+) -> Result<(Backbone<B>, Option<String>), RunError> {
     let backbone = backbone(config, device)?;
-    let file = WeightsFile::open(file)?;
-    let import = Import::of(&backbone, config.backbone.into(), &file)?;
-    Ok(load_named(backbone, &import.weights(false)?)?)
+    let load = || {
+        let file = WeightsFile::open(file)?;
+        let import = Import::of(&backbone, config.backbone.into(), &file)?;
+        let loaded = load_named(backbone.clone(), &import.weights(false)?)?;
+        let told = || format!("{import}; from {} ({})", path.display(), origin(&file));
+        Ok((loaded, import.leaves_out().then(told)))
+    };
+    load().map_err(|source| RunError::Weights {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The format of a file of weights and where in it the weights are.
+pub fn origin(file: &WeightsFile<'_>) -> String {
+    match file.part() {
+        Some(part) => format!("{}, its {part}", file.format()),
+        None => file.format().to_string(),
+    }
 }
 
 pub fn trainable_parameters<B: AutodiffBackend, M: Module<B>>(method: &M) -> usize {

@@ -27,9 +27,14 @@ pub enum RunError {
     /// A configuration in the run folder cannot be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Weights do not fit.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
+    /// The weights that are to be scored cannot be read or do not fit.
+    #[error("{}: {source}{}", path.display(), network_advice(source))]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: WeightsError,
+    },
     /// The weights that `init` names cannot be read or do not fit.
     #[error("init={}: {source}{}", path.display(), init_advice(source))]
     Init {
@@ -134,6 +139,13 @@ impl RunError {
                 | Self::Differs { .. }
                 | Self::OtherCheckpoint { .. }
         )
+    }
+}
+
+fn network_advice(error: &WeightsError) -> &'static str {
+    match error {
+        WeightsError::Incomplete { .. } => "; check backbone and model.small_input",
+        _ => "",
     }
 }
 

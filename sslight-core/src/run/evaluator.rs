@@ -1,5 +1,6 @@
 //! The evaluation of a run: kNN and feature spread over fixed sets of images.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use sslight_data::loader::{EvalConfig, eval_subset};
@@ -176,20 +177,33 @@ impl Evaluator {
     }
 }
 
-/// Scores saved weights under a configuration: the verb `knn`.
+/// The score of saved weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightsScore {
+    /// The score.
+    pub knn: KnnReport,
+    /// The [protocol](Evaluator::protocol) in words.
+    pub protocol: Option<String>,
+    /// What was loaded and what was left out, if the file holds more than the backbone.
+    pub left_out: Option<String>,
+}
+
+/// Scores saved weights, the content of the file at `path`, under a configuration: the verb `knn`.
 ///
 /// # Errors
 /// If data or weights cannot be used.
 pub fn evaluate_weights<B: Backend>(
     config: &RunConfig,
+    path: &Path,
     weights: &[u8],
     device: &B::Device,
-) -> Result<(KnnReport, Option<String>), RunError> {
+) -> Result<WeightsScore, RunError> {
     let data = super::open_data(config)?;
     let evaluator = Evaluator::new(config, &data.train, data.validation.as_ref());
-    let backbone = assemble::backbone_from::<B>(config, weights, device)?;
-    Ok((
-        evaluator.backbone(&backbone, None, device)?,
-        evaluator.protocol(),
-    ))
+    let (backbone, left_out) = assemble::backbone_from::<B>(config, path, weights, device)?;
+    Ok(WeightsScore {
+        knn: evaluator.backbone(&backbone, None, device)?,
+        protocol: evaluator.protocol(),
+        left_out,
+    })
 }

@@ -92,12 +92,10 @@ impl InitialWeights {
 }
 
 fn sentence(path: &Path, file: &WeightsFile<'_>, import: &Import<'_>, checksum: &str) -> String {
-    let part = file.part().map(|part| format!(", its {part}"));
     format!(
-        "init: {import}; from {} ({}{}, sha256 {checksum})",
+        "init: {import}; from {} ({}, sha256 {checksum})",
         path.display(),
-        file.format(),
-        part.unwrap_or_default(),
+        assemble::origin(file),
     )
 }
 

@@ -20,7 +20,7 @@ use sslight_models::backend::AutodiffBackend;
 
 pub use bench::{StepPart, StepTimes, bench_step};
 pub use error::RunError;
-pub use evaluator::{Evaluator, KnnReport, evaluate_weights};
+pub use evaluator::{Evaluator, KnnReport, WeightsScore, evaluate_weights};
 pub use folder::RunFolder;
 pub(crate) use folder::lock;
 pub use init::check_init;

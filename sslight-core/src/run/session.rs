@@ -315,7 +315,10 @@ impl<B: AutodiffBackend> Session<B> {
             ("std".to_string(), list(config.views.std)),
         ]);
         let tensors = weights::named_tensors(&model.backbone().valid());
-        Ok(weights::to_safetensors(&tensors, metadata)?)
+        weights::to_safetensors(&tensors, metadata).map_err(|error| RunError::State {
+            path: self.store.folder(self.state.step).join(BACKBONE_FILE),
+            reason: error.to_string(),
+        })
     }
 
     fn conclude(

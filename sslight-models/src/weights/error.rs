@@ -30,6 +30,16 @@ pub enum WeightsError {
         /// What is there, in words.
         found: String,
     },
+    /// A name that no tensor of a network has.
+    #[error(
+        "a tensor's name has {length} bytes, more than the {limit} that are read; the file is damaged, get it again"
+    )]
+    LongName {
+        /// Its bytes.
+        length: usize,
+        /// Bytes at most.
+        limit: usize,
+    },
     /// An element type that is not handled.
     #[error("tensor {name} has element type {element}; convert it to F32")]
     ElementType {

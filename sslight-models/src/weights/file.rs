@@ -1,5 +1,6 @@
 //! A file of weights of any format that is read: its tensors by name, their values on demand.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use ::safetensors::SafeTensors;
@@ -17,6 +18,10 @@ const PARTS: [&str; 6] = [
     "network",
     "teacher",
 ];
+
+/// Bytes of a tensor's name at most. A pickle names one text as often as it likes, so that long ones would make much
+/// work of a small file.
+const MAX_NAME: usize = 1024;
 
 /// A file of weights in memory.
 #[derive(Debug)]
@@ -101,15 +106,11 @@ impl<'a> WeightsFile<'a> {
             .root()
             .and_then(state_dict)
             .ok_or_else(|| no_state_dict(file.root()))?;
-        let entries = tensors(state_dict).map(|(name, tensor)| WeightsEntry {
-            name: name.to_string(),
-            shape: tensor.shape().to_vec(),
-            tensor: Some(tensor.clone()),
-        });
+        let entries = entries(state_dict)?;
         Ok(Self {
             format: WeightsFormat::Pytorch(format),
             part,
-            entries: entries.collect(),
+            entries,
             source: Source::Pytorch(file),
         })
     }
@@ -119,12 +120,12 @@ impl<'a> WeightsFile<'a> {
         self.format
     }
 
-    /// The key of the checkpoint under which the tensors were; `None` if the file holds nothing else.
+    /// The key of the checkpoint under which the tensors were; `None` if they are what the file holds.
     pub fn part(&self) -> Option<&'static str> {
         self.part
     }
 
-    /// Its tensors; of those with equal names the last one counts.
+    /// Its tensors, each name once; of those with equal names it is the last one.
     pub fn entries(&self) -> &[WeightsEntry] {
         &self.entries
     }
@@ -160,16 +161,38 @@ fn tensors(dict: Value<'_>) -> impl Iterator<Item = (&str, &TensorRef)> {
         .filter_map(|(name, value)| Some((name.as_str()?, value.as_tensor()?)))
 }
 
-/// The state dict of what was saved, and the key that it is under.
-fn state_dict(root: Value<'_>) -> Option<(Option<&'static str>, Value<'_>)> {
-    let holds_tensors = |dict: Value<'_>| tensors(dict).next().is_some();
-    if holds_tensors(root) {
-        return Some((None, root));
+/// The tensors of a dict, each name once. Names and shapes are copied, and keys may be one shared text: only what is
+/// kept is copied, so that memory stays a small multiple of the input.
+fn entries(dict: Value<'_>) -> Result<Vec<WeightsEntry>, WeightsError> {
+    let mut found: HashMap<&str, (usize, &TensorRef)> = HashMap::new();
+    for (place, (name, tensor)) in tensors(dict).enumerate() {
+        if name.len() > MAX_NAME {
+            return Err(WeightsError::LongName {
+                length: name.len(),
+                limit: MAX_NAME,
+            });
+        }
+        found.entry(name).or_insert((place, tensor)).1 = tensor;
     }
-    PARTS.into_iter().find_map(|part| {
-        let dict = root.get(part).filter(|dict| holds_tensors(*dict))?;
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort_unstable_by_key(|(_, (place, _))| *place);
+    let entries = found.into_iter().map(|(name, (_, tensor))| WeightsEntry {
+        name: name.to_string(),
+        shape: tensor.shape().to_vec(),
+        tensor: Some(tensor.clone()),
+    });
+    Ok(entries.collect())
+}
+
+/// The state dict of what was saved, and the key that it is under. A checkpoint may have tensors beside its state dict
+/// (a best score), so that the whole counts as one only if none of its parts does.
+fn state_dict(root: Value<'_>) -> Option<(Option<&'static str>, Value<'_>)> {
+    let holds_tensors = |dict: &Value<'_>| tensors(*dict).next().is_some();
+    let part = PARTS.into_iter().find_map(|part| {
+        let dict = root.get(part).filter(holds_tensors)?;
         Some((Some(part), dict))
-    })
+    });
+    part.or_else(|| holds_tensors(&root).then_some((None, root)))
 }
 
 fn no_state_dict(root: Option<Value<'_>>) -> WeightsError {
@@ -177,6 +200,7 @@ fn no_state_dict(root: Option<Value<'_>>) -> WeightsError {
         .into_iter()
         .flat_map(Value::entries)
         .filter_map(|(key, _)| key.as_str())
+        .filter(|key| key.len() <= MAX_NAME)
         .take(5)
         .collect();
     WeightsError::NoStateDict {
@@ -190,55 +214,4 @@ fn no_state_dict(root: Option<Value<'_>>) -> WeightsError {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    /// A legacy file of these objects, which may have one tensor of two numbers in record `0`.
-    fn file_of(objects: &[u8]) -> Vec<u8> {
-        let head = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.M\xe9\x03.}.";
-        let names: &[u8] = match objects.windows(7).any(|text| text == b"storage") {
-            true => b"](U\x010e.\x02\0\0\0\0\0\0\0\0\0\x80\x3f\0\0\0\x40",
-            false => b"].",
-        };
-        [&head[..], objects, names].concat()
-    }
-
-    const TENSOR: &[u8] =
-        b"ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\n\
-        U\x010U\x03cpuK\x02Nt\x51K\x00K\x02\x85K\x01\x85tR";
-
-    #[test]
-    fn of_two_networks_the_one_that_learns_is_taken_and_what_is_no_tensor_is_passed_over() {
-        let teacher = [b"}U\x07teacher}U\x01a", TENSOR, b"q\x00ss"].concat();
-        let student = b"U\x07student}(U\x01bh\x00U\x01cNus.";
-        let bytes = file_of(&[&teacher[..], student].concat());
-        let file = WeightsFile::open(&bytes).unwrap();
-        assert_eq!(file.part(), Some("student"));
-        assert_eq!(file.format().to_string(), "PyTorch, legacy");
-        let names: Vec<&str> = file.entries().iter().map(|e| e.name.as_str()).collect();
-        assert_eq!(names, ["b"]);
-        assert_eq!(file.values(&file.entries()[0]).unwrap(), [1.0, 2.0]);
-    }
-
-    #[test]
-    fn a_plain_state_dict_has_no_part() {
-        let bytes = file_of(&[b"}U\x01a", TENSOR, b"s."].concat());
-        let file = WeightsFile::open(&bytes).unwrap();
-        assert_eq!((file.part(), file.entries().len()), (None, 1));
-    }
-
-    #[test]
-    fn a_file_without_a_state_dict_says_what_it_holds() {
-        for (objects, found) in [
-            (
-                &b"}(U\x05epochK\x03U\x05modelNu."[..],
-                "it holds a dict of epoch, model;",
-            ),
-            (b"K\x03.", "it holds an object of type int;"),
-        ] {
-            let bytes = file_of(objects);
-            let message = WeightsFile::open(&bytes).unwrap_err().to_string();
-            assert!(message.contains(found), "{message}");
-        }
-    }
-}
+mod tests;

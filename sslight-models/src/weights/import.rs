@@ -62,8 +62,8 @@ impl<'f> Import<'f> {
 
         let (mut head, mut elsewhere) = (Vec::new(), Vec::new());
         // By our names, or the file's where we have none.
-        let mut found: HashMap<String, &WeightsEntry> = HashMap::new();
-        for entry in file.entries() {
+        let mut found: HashMap<String, (usize, &WeightsEntry)> = HashMap::new();
+        for (place, entry) in file.entries().iter().enumerate() {
             let name = &entry.name;
             let Some(rest) = name.strip_prefix(prefix.as_str()) else {
                 elsewhere.push(name.to_string());
@@ -75,24 +75,27 @@ impl<'f> Import<'f> {
             let ours = torchvision_name(kind, rest).unwrap_or_else(|| rest.to_string());
             if !shapes.contains_key(&ours) && is_of_head(rest) {
                 head.push(name.to_string());
-            } else if let Some(other) = found.get(&ours).filter(|other| other.name != *name) {
+            } else if let Some((_, other)) = found.get(&ours) {
                 return Err(WeightsError::Ambiguous {
                     kind,
                     names: [other.name.clone(), name.clone()],
                     ours,
                 });
             } else {
-                found.insert(ours, entry);
+                found.insert(ours, (place, entry));
             }
         }
         let report = LoadReport::of::<B, _>(
             backbone,
             found
                 .iter()
-                .map(|(ours, entry)| (ours.as_str(), entry.shape.as_slice())),
+                .map(|(ours, (_, entry))| (ours.as_str(), entry.shape.as_slice())),
         );
-        let mut fitting: Vec<(String, &WeightsEntry)> = found.into_iter().collect();
-        fitting.retain(|(ours, entry)| shapes.get(ours) == Some(&entry.shape));
+        let mut fitting: Vec<(String, (usize, &WeightsEntry))> = found.into_iter().collect();
+        fitting.retain(|(ours, (_, entry))| shapes.get(ours) == Some(&entry.shape));
+        // In the order of the file, where tensors that share their values are mostly neighbours.
+        fitting.sort_unstable_by_key(|(_, (place, _))| *place);
+        let fitting = fitting.into_iter();
         Ok(Self {
             kind,
             prefix,
@@ -100,8 +103,14 @@ impl<'f> Import<'f> {
             head,
             elsewhere,
             file,
-            fitting,
+            fitting: fitting.map(|(ours, (_, entry))| (ours, entry)).collect(),
         })
+    }
+
+    /// Whether something of the file is no part of the backbone: a head, other parts of the network, or what a
+    /// checkpoint keeps beside its state dict.
+    pub fn leaves_out(&self) -> bool {
+        !self.head.is_empty() || !self.elsewhere.is_empty() || self.file.part().is_some()
     }
 
     /// The weights that fit, under our names; all of the network unless `partial`.

@@ -75,12 +75,13 @@ impl Plan<'_> {
             gathered.extend_from_slice(element(place));
             // Counts the index up, the last dimension first.
             for axis in (0..index.len()).rev() {
-                index[axis] += 1;
-                place += self.strides[axis];
-                if index[axis] < self.shape[axis] {
+                if index[axis] + 1 < self.shape[axis] {
+                    index[axis] += 1;
+                    place += self.strides[axis];
                     break;
                 }
-                place -= self.strides[axis] * self.shape[axis];
+                // Back from the last element, so that it is never beyond: a side of 1 may have any stride.
+                place -= self.strides[axis] * index[axis];
                 index[axis] = 0;
             }
         }

@@ -1,7 +1,6 @@
 //! The files before PyTorch 1.6: pickles of a magic number, a version, the writing machine, the objects and the
 //! names of storages, then for each storage its number of elements and their values.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::PytorchError;
@@ -30,14 +29,14 @@ pub(super) struct LegacyRecords<'a> {
 
 impl<'a> LegacyRecords<'a> {
     /// The values of a storage, which must be `expected` bytes.
-    pub(super) fn record(&self, key: &str, expected: usize) -> Result<Cow<'a, [u8]>, PytorchError> {
+    pub(super) fn record(&self, key: &str, expected: usize) -> Result<&'a [u8], PytorchError> {
         let record = self.records.get(key);
         let record = record.ok_or_else(|| PytorchError::record(key, "missing"))?;
         if record.len() != expected {
             let problem = format!("{} bytes, expected {expected}", record.len());
             return Err(PytorchError::record(key, problem));
         }
-        Ok(Cow::Borrowed(record))
+        Ok(record)
     }
 }
 

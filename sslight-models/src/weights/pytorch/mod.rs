@@ -13,8 +13,6 @@ mod pickle;
 mod tests;
 mod zip;
 
-use std::borrow::Cow;
-
 pub use error::PytorchError;
 pub use pickle::{PickleError, TensorRef, Value};
 
@@ -69,7 +67,7 @@ impl<'a> PytorchFile<'a> {
     pub fn parse(bytes: &'a [u8], format: PytorchFormat) -> Result<Self, PytorchError> {
         let (objects, records) = match format {
             PytorchFormat::Zip => {
-                let mut records = ZipRecords::open(bytes)?;
+                let records = ZipRecords::open(bytes)?;
                 let pickle = records.pickle()?;
                 let (objects, _) = unpickle(&pickle).map_err(|source| PytorchError::Pickle {
                     part: "data.pkl",
@@ -100,10 +98,9 @@ impl<'a> PytorchFile<'a> {
         let plan = layout::plan(tensor, key)?;
         let bytes = storage.count.checked_mul(storage.element.size());
         let bytes = bytes.ok_or_else(|| PytorchError::record(key, "too long for this machine"))?;
-        let values: Cow<'_, [u8]> = match &self.records {
-            Records::Zip(records) => records.record(key, bytes)?,
-            Records::Legacy(records) => records.record(key, bytes)?,
-        };
-        Ok(plan.gather(&values))
+        Ok(match &self.records {
+            Records::Zip(records) => plan.gather(&records.record(key, bytes)?),
+            Records::Legacy(records) => plan.gather(records.record(key, bytes)?),
+        })
     }
 }

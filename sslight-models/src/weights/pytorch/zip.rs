@@ -1,15 +1,16 @@
 //! The zip archives of PyTorch 1.6 and later: `STEM/data.pkl`, and a record `STEM/data/KEY` for each storage.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::{Cursor, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ::zip::{CompressionMethod, ZipArchive};
 
 use super::PytorchError;
 
-/// Bytes that a compressed record may have at most. PyTorch does not compress, so that only archives packed anew
-/// are compressed at all, and a few bytes can stand for a great many.
+/// Bytes that are inflated of an archive at most, those of a record that is read again counted again. PyTorch does not
+/// compress, so that only archives packed anew are compressed at all, and a few bytes can stand for a great many.
 const MAX_INFLATED: u64 = 1 << 30;
 
 const PICKLE: &str = "data.pkl";
@@ -24,6 +25,10 @@ pub(super) struct ZipRecords<'a> {
     archive: ZipArchive<Cursor<&'a [u8]>>,
     /// What stands before the names of records.
     stem: String,
+    /// The record read last: many tensors may look at one.
+    last: Mutex<Option<(String, Arc<Vec<u8>>)>>,
+    /// Bytes that may still be inflated.
+    inflatable: AtomicU64,
 }
 
 impl fmt::Debug for ZipRecords<'_> {
@@ -36,6 +41,11 @@ impl fmt::Debug for ZipRecords<'_> {
 
 impl<'a> ZipRecords<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<Self, PytorchError> {
+        Self::with_limit(bytes, MAX_INFLATED)
+    }
+
+    /// Opens an archive of which so many bytes are inflated at most.
+    pub(super) fn with_limit(bytes: &'a [u8], inflatable: u64) -> Result<Self, PytorchError> {
         let archive = ZipArchive::new(Cursor::new(bytes))?;
         let stem = archive
             .file_names()
@@ -43,8 +53,13 @@ impl<'a> ZipRecords<'a> {
             .find(|stem| stem.is_empty() || stem.ends_with('/'))
             .ok_or(PytorchError::NoPickle)?
             .to_string();
-        let records = Self { archive, stem };
-        let order = records.read(BYTE_ORDER);
+        let records = Self {
+            archive,
+            stem,
+            last: Mutex::new(None),
+            inflatable: AtomicU64::new(inflatable),
+        };
+        let order = records.read(BYTE_ORDER, None);
         if order.is_ok_and(|order| order.trim_ascii() == b"big") {
             return Err(PytorchError::BigEndian);
         }
@@ -52,41 +67,65 @@ impl<'a> ZipRecords<'a> {
     }
 
     /// The pickle of the objects.
-    pub(super) fn pickle(&mut self) -> Result<Vec<u8>, PytorchError> {
-        self.read(PICKLE)
+    pub(super) fn pickle(&self) -> Result<Vec<u8>, PytorchError> {
+        self.read(PICKLE, None)
     }
 
     /// The values of a storage, which must be `expected` bytes.
-    pub(super) fn record(&self, key: &str, expected: usize) -> Result<Cow<'a, [u8]>, PytorchError> {
-        let bytes = self.read(&format!("data/{key}"))?;
-        if bytes.len() != expected {
-            let problem = format!("{} bytes, expected {expected}", bytes.len());
-            return Err(PytorchError::record(key, problem));
+    pub(super) fn record(&self, key: &str, expected: usize) -> Result<Arc<Vec<u8>>, PytorchError> {
+        let name = format!("data/{key}");
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((of, bytes)) if *of == name && bytes.len() == expected => Ok(Arc::clone(bytes)),
+            _ => {
+                // Given back before the next takes its memory.
+                *last = None;
+                let bytes = Arc::new(self.read(&name, Some(expected))?);
+                *last = Some((name, Arc::clone(&bytes)));
+                Ok(bytes)
+            }
         }
-        Ok(bytes.into())
     }
 
-    fn read(&self, name: &str) -> Result<Vec<u8>, PytorchError> {
-        let problem = |error: &dyn fmt::Display| PytorchError::record(name, error.to_string());
+    /// Reads a file of the archive, which must be `expected` bytes if that is known. A wrong length is seen before
+    /// anything is read.
+    fn read(&self, name: &str, expected: Option<usize>) -> Result<Vec<u8>, PytorchError> {
+        let problem = |problem: &dyn fmt::Display| PytorchError::record(name, problem.to_string());
         // Clones share the table of contents; reading needs a position of its own.
         let mut archive = self.archive.clone();
         let mut file = archive
             .by_name(&format!("{}{name}", self.stem))
             .map_err(|error| problem(&error))?;
-        let limit = match file.compression() {
-            CompressionMethod::Stored => u64::MAX,
-            _ => MAX_INFLATED,
-        };
-        if file.size() > limit {
-            return Err(problem(&format!(
-                "compressed, and larger than {limit} bytes"
-            )));
+        let size = file.size();
+        if let Some(expected) = expected.filter(|expected| *expected as u64 != size) {
+            return Err(problem(&format!("{size} bytes, expected {expected}")));
         }
-        // Grows as bytes come: the size that the archive states may be a lie.
+        if file.compression() != CompressionMethod::Stored {
+            self.take_inflatable(size).map_err(|left| {
+                problem(&format!(
+                    "compressed, and larger than the {left} bytes that are still inflated of this archive"
+                ))
+            })?;
+        }
+        // Grows as bytes come: the size that the archive states may be a lie. One more shows that there are more.
         let mut bytes = Vec::new();
-        let mut file = file.by_ref().take(limit);
+        let mut file = file.by_ref().take(size.saturating_add(1));
         file.read_to_end(&mut bytes)
             .map_err(|error| problem(&error))?;
+        if bytes.len() as u64 != size {
+            return Err(problem(&format!(
+                "not the {size} bytes that the archive says"
+            )));
+        }
         Ok(bytes)
+    }
+
+    /// Takes so many bytes of those that may be inflated; if there are fewer, how many there are.
+    fn take_inflatable(&self, size: u64) -> Result<(), u64> {
+        self.inflatable
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(size)
+            })
+            .map(|_| ())
     }
 }

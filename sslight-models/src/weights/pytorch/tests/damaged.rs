@@ -1,6 +1,7 @@
 //! Files that are cut off, changed, or put together by hand.
 
 use std::io::{Cursor, Read, Write};
+use std::sync::Arc;
 
 use ::zip::write::SimpleFileOptions;
 use ::zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -72,7 +73,7 @@ fn a_record_of_another_length_than_the_objects_say_is_refused() {
             }
         });
         let message = read_all(&bytes).unwrap_err().to_string();
-        let expected = format!("record 0: {length} bytes, expected 16");
+        let expected = format!("record data/0: {length} bytes, expected 16");
         assert!(message.contains(&expected), "{message}");
     }
 }
@@ -184,4 +185,62 @@ fn other_formats_are_told_apart() {
         .unwrap();
     writer.finish().unwrap();
     assert!(matches!(parse(&other), Err(PytorchError::NoPickle)));
+}
+
+#[test]
+fn a_record_is_read_once_for_all_the_tensors_that_look_at_it() {
+    let bytes = repacked(CompressionMethod::Deflated, |_, _| {});
+    let records = ZipRecords::open(&bytes).unwrap();
+    let first = records.record("0", 16).unwrap();
+    let again = records.record("0", 16).unwrap();
+    assert!(Arc::ptr_eq(&first, &again));
+}
+
+#[test]
+fn compressed_records_that_take_turns_are_inflated_only_so_often() {
+    let other = 24;
+    let bytes = repacked(CompressionMethod::Deflated, |name, content| {
+        if name == "zip/data/1" {
+            content.resize(other, 0);
+        }
+    });
+    // The byte order, `little`, is read first.
+    let records = ZipRecords::with_limit(&bytes, 6 + 2 * (16 + 24)).unwrap();
+    for _ in 0..2 {
+        records.record("0", 16).unwrap();
+        records.record("1", other).unwrap();
+    }
+    let message = records.record("0", 16).unwrap_err().to_string();
+    assert!(message.contains("larger than the 0 bytes"), "{message}");
+}
+
+#[test]
+fn a_record_that_inflates_to_more_than_its_archive_says_is_not_read_further() {
+    let mut bytes = repacked(CompressionMethod::Deflated, |name, content| {
+        if name == "zip/data/0" {
+            content.resize(1 << 20, 0);
+        }
+    });
+    let size = (1_u32 << 20).to_le_bytes();
+    let entry = (0..bytes.len() - 28).find(|place| {
+        bytes[*place..].starts_with(b"PK\x01\x02") && bytes[place + 24..place + 28] == size
+    });
+    let place = entry.unwrap() + 24;
+    bytes[place..place + 4].copy_from_slice(&16_u32.to_le_bytes());
+    let message = read_all(&bytes).unwrap_err().to_string();
+    let expected = "record data/0: not the 16 bytes that the archive says";
+    assert!(message.contains(expected), "{message}");
+}
+
+#[test]
+fn a_side_of_one_may_have_any_stride() {
+    let bytes = bytes("zip.pt");
+    let file = parse(&bytes).unwrap();
+    let view = TensorRef {
+        shape: vec![3, 1, 2],
+        strides: vec![1, usize::MAX, 3],
+        ..tensor(&file, "f32").clone()
+    };
+    let values = ElementType::F32.to_f32(&file.values(&view).unwrap());
+    assert_eq!(values, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
 }
