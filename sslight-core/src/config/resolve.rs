@@ -68,8 +68,8 @@ pub(crate) fn resolve_entries(written: Vec<Entry>) -> Result<ResolvedConfig, Con
     for (name, value) in defaults::recipe(recipe, method, backbone.family(), global_size, patch) {
         leaves.insert(name.to_owned(), (value, Origin::Recipe(recipe)));
     }
-    let optimizer = chosen(&valid, "optim.kind").unwrap_or(default.optim.kind);
-    let of_optimizer = defaults::optimizer(optimizer, method, backbone.family());
+    let of_optimizer = chosen(&valid, "optim.kind")
+        .and_then(|kind| defaults::optimizer(kind, method, backbone.family()));
     for (name, value) in of_optimizer.into_iter().flatten() {
         leaves.insert(name.to_owned(), (value, Origin::Default));
     }
