@@ -1,8 +1,8 @@
 //! Training a resolved configuration, for every verb that does.
 
-use sslight_core::config::{DataFacts, ResolvedConfig};
+use sslight_core::config::{DataFacts, ResolvedConfig, RunConfig};
 use sslight_core::observe::{StopHandle, Summary};
-use sslight_core::run::{RunError, RunOptions, pretrain};
+use sslight_core::run::{RunError, RunOptions, check_init, pretrain};
 use sslight_data::{DataError, Split};
 
 use crate::backend::{Engine, with_engine};
@@ -39,6 +39,12 @@ pub fn train(
     with_engine!(engine, |B, device| pretrain::<B>(
         resolved, &device, options
     ))
+}
+
+/// Checks the weights that `init` names; what they are, if it names any.
+pub fn check_weights(config: &RunConfig) -> Result<Option<String>, RunError> {
+    // Names and shapes are the same on every engine, and this one is always there.
+    with_engine!(Engine::Flex, |B, device| check_init::<B>(config, &device))
 }
 
 /// Counts the training images and their classes.

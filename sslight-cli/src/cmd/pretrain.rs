@@ -2,12 +2,11 @@
 
 use sslight_core::config::{ResolvedConfig, resolve};
 use sslight_core::observe::End;
-use sslight_core::run::check_init;
 
 use crate::args::PretrainArgs;
-use crate::backend::{self, Engine, with_engine};
+use crate::backend;
 use crate::exit::{CliError, Outcome};
-use crate::train::{Show, facts, stop_on_interrupt, train};
+use crate::train::{Show, check_weights, facts, stop_on_interrupt, train};
 use crate::ui;
 
 /// Resolves the configuration and shows it, or trains.
@@ -52,11 +51,7 @@ fn dry_run(resolved: &ResolvedConfig) -> Result<Outcome, CliError> {
             None
         }
     };
-    // Names and shapes are the same on every engine, and this one is always there.
-    let init = with_engine!(Engine::Flex, |B, device| check_init::<B>(
-        &resolved.config,
-        &device
-    ));
+    let init = check_weights(&resolved.config);
     ui::say(&resolved.describe(images)?);
     match init {
         Ok(Some(init)) => ui::say(&init),

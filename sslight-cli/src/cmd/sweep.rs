@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sslight_core::observe::StopHandle;
-use sslight_core::run::{Outlook, Preflight, RunError, check_init};
+use sslight_core::run::{Outlook, Preflight, RunError};
 use sslight_core::sweep::{Board, Metric, Point, State, Sweep, Told, drive, expand, survey};
 
 use crate::args::SweepArgs;
-use crate::backend::{self, Engine, with_engine};
+use crate::backend::{self, Engine};
 use crate::exit::{CliError, Outcome, run_code};
-use crate::train::{Show, stop_on_interrupt, train};
+use crate::train::{self, Show, stop_on_interrupt, train};
 use crate::ui;
 
 /// Engines by the name of the run.
@@ -71,8 +71,7 @@ fn check_weights(sweep: &Sweep) -> Result<(), RunError> {
                 config.views.global.size,
             ))
         {
-            // Names and shapes are the same on every engine, and this one is always there.
-            with_engine!(Engine::Flex, |B, device| check_init::<B>(config, &device))?;
+            train::check_weights(config)?;
         }
     }
     Ok(())

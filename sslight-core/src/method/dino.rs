@@ -1,6 +1,7 @@
 //! DINO: a student learns the centred and sharpened outputs of a teacher that is its moving average.
 //!
-//! One step: student on all views, teacher on the two global views, loss, gradients, centre, optimizer, teacher. Both networks normalise with batch statistics of their own rows.
+//! One step: student on all views, teacher on the two global views, loss, gradients, centre, optimizer, teacher.
+//! Both networks normalise with batch statistics of their own rows.
 
 use burn::module::Module;
 use burn::optim::GradientsParams;

@@ -1,23 +1,12 @@
-//! The program as users and scripts meet it: messages, streams and exit codes.
-#![allow(clippy::unwrap_used)]
+//! Messages, streams and exit codes.
 
 use std::process::{Command, Output};
 
+use crate::program::{command, run, stderr, stdout};
+
 fn sslight(args: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
-    Command::new(env!("CARGO_BIN_EXE_sslight"))
-        .args(args)
-        .current_dir(folder.path())
-        .output()
-        .unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+    run(folder.path(), args)
 }
 
 /// The program refuses these words with this code and this message, and prints nothing else.
@@ -327,13 +316,7 @@ fn colours_stay_out_of_files() {
 #[test]
 fn a_tiny_run_trains_is_scored_and_is_not_started_over() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |args: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_sslight"))
-            .args(args)
-            .current_dir(folder.path())
-            .output()
-            .unwrap()
-    };
+    let run = |args: &[&str]| run(folder.path(), args);
     let output = run(&["pretrain", "debug/tiny", "out=a"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let shown = stdout(&output);
@@ -410,9 +393,7 @@ fn weights_that_are_not_there_are_a_file_problem() {
 fn an_interrupted_run_saves_says_so_and_continues() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["pretrain", "debug/tiny", "max_steps=none", "out=a"];
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sslight"))
-        .args(args)
-        .current_dir(folder.path())
+    let mut child = command(folder.path(), &args)
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
@@ -440,11 +421,10 @@ fn an_interrupted_run_saves_says_so_and_continues() {
         "{rest:?}"
     );
 
-    let output = Command::new(env!("CARGO_BIN_EXE_sslight"))
-        .args(["pretrain", "debug/tiny", "max_steps=3", "out=a"])
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    let output = run(
+        folder.path(),
+        &["pretrain", "debug/tiny", "max_steps=3", "out=a"],
+    );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(
         stdout(&output).contains("continuing at step "),

@@ -1,15 +1,12 @@
 //! `sslight bench` as users and scripts meet it.
-#![allow(clippy::unwrap_used)]
 
-use std::process::{Command, Output};
+use std::process::Output;
+
+use crate::program::{run as run_in, stderr};
 
 fn run(args: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_sslight"))
-        .args(args)
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    let output = run_in(folder.path(), args);
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 0, "a measurement leaves files behind");
     output
@@ -55,6 +52,6 @@ fn no_steps_and_unknown_keys_are_refused() {
         assert_eq!(run(&args).status.code(), Some(2), "{args:?}");
     }
     let output = run(&["bench", "step", "debug/tiny", "epoch=3"]);
-    let text = String::from_utf8(output.stderr).unwrap();
+    let text = stderr(&output);
     assert!(text.contains("unknown key epoch"), "{text}");
 }

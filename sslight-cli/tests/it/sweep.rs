@@ -1,31 +1,14 @@
 //! `sslight sweep` as users and scripts meet it: a sweep that ends, goes on, fails and is refused.
-#![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
+use std::process::Stdio;
+
+use crate::program::{command, run, stderr, stdout};
 
 /// Two points of two steps each on the embedded images.
 const ALPHA: &str = "title = \"Alpha\"\nbase = \"debug/tiny\"\nout = \"s\"\n\
     [[series]]\nname = \"alpha\"\naxis = \"loss.alpha\"\nvalues = [0.25, 0.75]\n";
-
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sslight"));
-    command.args(args).current_dir(folder);
-    command
-}
-
-fn run(folder: &Path, args: &[&str]) -> Output {
-    command(folder, args).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
 
 /// A folder with a sweep file `a.toml`.
 fn folder(text: &str) -> tempfile::TempDir {

@@ -1,8 +1,9 @@
 //! The verb `knn` with files of weights: what it tells on which stream.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
+
+use crate::program::{run, stderr};
 
 const CHECKPOINT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -10,12 +11,8 @@ const CHECKPOINT: &str = concat!(
 );
 
 fn sslight(folder: &Path, words: &[&str]) -> (Output, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_sslight"))
-        .args(words)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    let messages = String::from_utf8(output.stderr.clone()).unwrap();
+    let output = run(folder, words);
+    let messages = stderr(&output);
     (output, messages)
 }
 

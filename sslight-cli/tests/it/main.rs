@@ -1,0 +1,8 @@
+//! The program as users and scripts meet it: one binary, a file a subject.
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod knn;
+mod program;
+mod sweep;
+mod words;
