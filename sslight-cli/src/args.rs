@@ -116,6 +116,8 @@ pub struct BenchArgs {
 pub enum BenchVerb {
     /// A training step of a configuration
     Step(BenchStepArgs),
+    /// The features of a batch, with the backbone in evaluation
+    Inference(BenchInferenceArgs),
 }
 
 /// `sslight bench step`.
@@ -127,13 +129,36 @@ pub struct BenchStepArgs {
     /// A configuration and key=value words; without any: the built-in demonstration
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
-    /// Say what takes the time
+    /// Say what takes the time, by part of the step and by operation
     #[arg(long)]
     pub breakdown: bool,
+    /// Make the views of one batch before and take them in every step, so that nothing runs beside it
+    #[arg(long)]
+    pub fixed_views: bool,
     /// Steps that are measured
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
     pub steps: usize,
     /// Steps taken before
+    #[arg(long, default_value_t = 1)]
+    pub warmup: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sslight bench inference`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Keys: those of pretrain; backbone, model.small_input, batch_size and views.global.size count.\n\nExample:\n  sslight bench inference backbone=mobilenet_v2 batch_size=8"
+)]
+pub struct BenchInferenceArgs {
+    /// A configuration and key=value words
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+    /// Batches that are measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
+    pub steps: usize,
+    /// Batches computed before
     #[arg(long, default_value_t = 1)]
     pub warmup: usize,
     /// Print JSON

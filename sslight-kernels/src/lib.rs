@@ -15,6 +15,7 @@ mod autodiff;
 mod backend;
 mod cpu;
 mod host;
+pub mod profile;
 mod stock;
 mod tensor_ops;
 mod update;

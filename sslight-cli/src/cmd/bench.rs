@@ -1,10 +1,14 @@
-//! `sslight bench step`: how long a training step takes on this machine, and what takes it.
+//! `sslight bench`: how long a training step or a batch of features takes on this machine, and what takes it.
 
 use serde::Serialize;
 use sslight_core::config::resolve;
-use sslight_core::run::{StepPart, StepTimes, bench_step};
+use sslight_core::run::{
+    BenchOptions, OperationTime, StepPart, StepTimes, bench_inference, bench_step,
+};
 
-use crate::args::{BenchStepArgs, BenchVerb};
+use burn::tensor::backend::AutodiffBackend;
+
+use crate::args::{BenchInferenceArgs, BenchStepArgs, BenchVerb};
 use crate::backend::{self, with_engine};
 use crate::exit::{CliError, Outcome};
 use crate::ui;
@@ -20,7 +24,32 @@ struct Report {
     step_seconds: f64,
     images_per_s: f64,
     share_outside_backbone: f64,
+    /// Billions of floating-point operations a second, of matrix products and convolutions over the whole step.
+    gflops: f64,
+    /// The most memory that the process had, where the system tells.
+    peak_bytes: Option<u64>,
     parts: Vec<Part>,
+    operations: Vec<Operation>,
+}
+
+/// What an operation takes of a step.
+#[derive(Debug, Serialize)]
+struct Operation {
+    name: &'static str,
+    calls: f64,
+    seconds: f64,
+    gflops: f64,
+}
+
+impl From<&OperationTime> for Operation {
+    fn from(time: &OperationTime) -> Self {
+        Self {
+            name: time.name,
+            calls: time.calls,
+            seconds: time.seconds,
+            gflops: time.flops / time.seconds / 1e9,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -33,7 +62,68 @@ struct Part {
 pub fn run(verb: &BenchVerb) -> Result<Outcome, CliError> {
     match verb {
         BenchVerb::Step(args) => step(args),
+        BenchVerb::Inference(args) => inference(args),
     }
+}
+
+/// What `bench inference --json` prints.
+#[derive(Debug, Serialize)]
+struct InferenceReport {
+    backend: String,
+    backbone: String,
+    batch_size: usize,
+    steps: usize,
+    step_seconds: f64,
+    images_per_s: f64,
+    peak_bytes: Option<u64>,
+}
+
+fn inference(args: &BenchInferenceArgs) -> Result<Outcome, CliError> {
+    let resolved = resolve(&args.words)?;
+    let config = &resolved.config;
+    let engine = backend::choose(config.backend)?;
+    let step_seconds = with_engine!(engine, |B, device| {
+        bench_inference::<<B as AutodiffBackend>::InnerBackend>(
+            config,
+            &device,
+            args.warmup,
+            args.steps,
+        )
+    })?;
+    let report = InferenceReport {
+        backend: engine.choice().to_string(),
+        backbone: config.backbone.to_string(),
+        batch_size: config.batch_size,
+        steps: args.steps,
+        step_seconds,
+        images_per_s: config.batch_size as f64 / step_seconds,
+        peak_bytes: peak_memory(),
+    };
+    ui::say(&match args.json {
+        true => json(&report)?,
+        false => format!(
+            "{} on {}, batch {}: {:.4} s a batch, {:.1} images/s (median of {} batches)\n",
+            report.backbone,
+            report.backend,
+            report.batch_size,
+            report.step_seconds,
+            report.images_per_s,
+            report.steps
+        ),
+    });
+    Ok(Outcome::Done)
+}
+
+fn json(report: &impl Serialize) -> Result<String, CliError> {
+    serde_json::to_string_pretty(report).map_err(|error| CliError::Usage(format!("bench: {error}")))
+}
+
+/// The most memory that this process has had, in bytes; `None` where the system does not tell.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes * 1024)
 }
 
 fn step(args: &BenchStepArgs) -> Result<Outcome, CliError> {
@@ -41,7 +131,15 @@ fn step(args: &BenchStepArgs) -> Result<Outcome, CliError> {
     resolved.require_data()?;
     let engine = backend::choose(resolved.config.backend)?;
     let times = with_engine!(engine, |B, device| {
-        bench_step::<B>(&resolved, &device, args.warmup, args.steps)
+        bench_step::<B>(
+            &resolved,
+            &device,
+            BenchOptions {
+                warmup: args.warmup,
+                steps: args.steps,
+                fixed_views: args.fixed_views,
+            },
+        )
     })?;
     let config = &resolved.config;
     let report = Report::new(
@@ -50,8 +148,7 @@ fn step(args: &BenchStepArgs) -> Result<Outcome, CliError> {
         &times,
     );
     ui::say(&if args.json {
-        serde_json::to_string_pretty(&report)
-            .map_err(|error| CliError::Usage(format!("bench step: {error}")))?
+        json(&report)?
     } else {
         report.text(args.breakdown)
     });
@@ -61,6 +158,7 @@ fn step(args: &BenchStepArgs) -> Result<Outcome, CliError> {
 impl Report {
     fn new(backend: String, configuration: String, times: &StepTimes) -> Self {
         let step_seconds = times.step_seconds();
+        let flops: f64 = times.operations.iter().map(|part| part.flops).sum();
         Self {
             backend,
             configuration,
@@ -69,6 +167,9 @@ impl Report {
             step_seconds,
             images_per_s: times.batch_size as f64 / step_seconds,
             share_outside_backbone: times.share_outside_backbone(),
+            gflops: flops / step_seconds / 1e9,
+            peak_bytes: peak_memory(),
+            operations: times.operations.iter().map(Operation::from).collect(),
             parts: StepPart::ALL
                 .iter()
                 .map(|part| Part {
@@ -97,10 +198,21 @@ impl Report {
                     part.name, part.seconds
                 ));
             }
+            for operation in &self.operations {
+                let share = 100.0 * operation.seconds / self.step_seconds;
+                text.push_str(&format!(
+                    "  {:<36}  {:>6.0} calls  {:>9.4} s  {share:>5.1} %  {:>6.1} GFLOP/s\n",
+                    operation.name, operation.calls, operation.seconds, operation.gflops
+                ));
+            }
             text.push_str(&format!(
                 "outside the backbones: {:.1} % of a step\n",
                 100.0 * self.share_outside_backbone
             ));
+            if let Some(bytes) = self.peak_bytes {
+                text.push_str(&format!("peak memory: {:.2} GB, ", bytes as f64 / 1e9));
+            }
+            text.push_str(&format!("{:.1} GFLOP/s over the step\n", self.gflops));
         }
         text
     }
@@ -120,15 +232,25 @@ mod tests {
             step_seconds: 2.0,
             images_per_s: 16.0,
             share_outside_backbone: 0.055,
+            gflops: 80.0,
+            peak_bytes: Some(3_000_000_000),
             parts: vec![Part {
                 name: "optimizer",
                 seconds: 0.1,
+            }],
+            operations: vec![Operation {
+                name: "depthwise forward",
+                calls: 17.0,
+                seconds: 0.2,
+                gflops: 12.5,
             }],
         };
         assert_eq!(
             report.text(true),
             "dino resnet18 sslight on flex, batch 32: 2.000 s a step without waiting for views, 16.0 images/s \
-             (median of 5 steps)\n  optimizer                0.1000 s    5.0 %\noutside the backbones: 5.5 % of a step\n"
+             (median of 5 steps)\n  optimizer                0.1000 s    5.0 %\n  \
+             depthwise forward                         17 calls     0.2000 s   10.0 %    12.5 GFLOP/s\n\
+             outside the backbones: 5.5 % of a step\npeak memory: 3.00 GB, 80.0 GFLOP/s over the step\n"
         );
         assert_eq!(report.text(false).lines().count(), 1);
     }

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use burn::optim::Optimizer;
-use sslight_models::backend::AutodiffBackend;
+use burn::tensor::{Distribution, Tensor};
+use sslight_kernels::profile;
+use sslight_models::BatchMode;
+use sslight_models::backend::{AutodiffBackend, Backend};
 
 use super::{RunError, assemble, open_data};
 use crate::config::{DataFacts, Method, ResolvedConfig, RunConfig};
@@ -63,11 +66,38 @@ impl StepPart {
     }
 }
 
+/// How a step is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct BenchOptions {
+    /// Steps taken before.
+    pub warmup: usize,
+    /// Steps that are measured.
+    pub steps: usize,
+    /// Whether all steps take the views of one batch, made before, so that nothing runs beside the step; else views
+    /// are made beside it, as in a run.
+    pub fixed_views: bool,
+}
+
+/// What an operation of the CPU kernels takes in a step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OperationTime {
+    /// Its name.
+    pub name: &'static str,
+    /// Calls in a step.
+    pub calls: f64,
+    /// Seconds of a step.
+    pub seconds: f64,
+    /// Floating-point operations of a step, of matrix products and convolutions.
+    pub flops: f64,
+}
+
 /// What was measured.
 #[derive(Debug, Clone)]
 pub struct StepTimes {
     /// Images of a step.
     pub batch_size: usize,
+    /// What the operations of the CPU kernels take, the longest first; none on other engines.
+    pub operations: Vec<OperationTime>,
     /// The time of each part in each step.
     steps: Vec<[Duration; StepPart::ALL.len()]>,
 }
@@ -126,15 +156,14 @@ fn middle(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// Takes `warmup` steps, then measures `steps`. Nothing is written.
+/// Takes some steps, then measures some. Nothing is written.
 ///
 /// # Errors
 /// If data or configuration do not allow a run.
 pub fn bench_step<B: AutodiffBackend>(
     resolved: &ResolvedConfig,
     device: &B::Device,
-    warmup: usize,
-    steps: usize,
+    options: BenchOptions,
 ) -> Result<StepTimes, RunError> {
     let config = &resolved.config;
     let data = open_data(config)?;
@@ -158,11 +187,27 @@ pub fn bench_step<B: AutodiffBackend>(
     );
     let per_epoch = data.loader.steps_per_epoch();
     let first = first_step_with_all_work(config, facts.images);
+    let BenchOptions {
+        warmup,
+        steps,
+        fixed_views,
+    } = options;
     let mut stream = data.loader.epoch(0, 0);
+    let fixed = match fixed_views {
+        true => Some(stream.next().ok_or(RunError::Vanished)??),
+        false => None,
+    };
+    if fixed.is_some() {
+        // The stream's workers end with it.
+        stream = data.loader.epoch(0, per_epoch);
+    }
     let mut times = Vec::with_capacity(steps);
     for step in 0..warmup + steps {
-        if step > 0 && step % per_epoch == 0 {
+        if !fixed_views && step > 0 && step % per_epoch == 0 {
             stream = data.loader.epoch(step / per_epoch, 0);
+        }
+        if step == warmup {
+            profile::start();
         }
         clock.set(first + step);
         let mut parts = [Duration::ZERO; StepPart::ALL.len()];
@@ -176,10 +221,11 @@ pub fn bench_step<B: AutodiffBackend>(
             }
             last = now;
         };
-        let batch = match stream.next() {
-            Some(batch) => upload::<B>(batch?, device),
-            None => return Err(RunError::Vanished),
+        let batch = match &fixed {
+            Some(batch) => batch.clone(),
+            None => stream.next().ok_or(RunError::Vanished)??,
         };
+        let batch = upload::<B>(batch, device);
         ended(StepPart::Data);
         let (output, grads) =
             method.learn_watched(&batch, &mut |phase| ended(StepPart::Learn(phase)));
@@ -193,8 +239,53 @@ pub fn bench_step<B: AutodiffBackend>(
     }
     Ok(StepTimes {
         batch_size: config.batch_size,
+        operations: operations(steps),
         steps: times,
     })
+}
+
+/// What was profiled over `steps`, of one step.
+fn operations(steps: usize) -> Vec<OperationTime> {
+    let of_step = 1.0 / steps as f64;
+    let mut operations: Vec<_> = profile::stop()
+        .into_iter()
+        .map(|(name, spent)| OperationTime {
+            name,
+            calls: spent.calls as f64 * of_step,
+            seconds: spent.time.as_secs_f64() * of_step,
+            flops: spent.flops * of_step,
+        })
+        .collect();
+    operations.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    operations
+}
+
+/// Seconds that the features of a batch of random images take in evaluation, the median over `steps` passes after
+/// `warmup` others.
+///
+/// # Errors
+/// If there is no such backbone.
+pub fn bench_inference<B: Backend>(
+    config: &RunConfig,
+    device: &B::Device,
+    warmup: usize,
+    steps: usize,
+) -> Result<f64, RunError> {
+    let backbone = assemble::backbone::<B>(config, device)?;
+    let side = config.views.global.size;
+    let shape = [config.batch_size, 3, side, side];
+    let images = Tensor::<B, 4>::random(shape, Distribution::Default, device);
+    let mut times = Vec::with_capacity(steps);
+    for step in 0..warmup + steps {
+        let start = Instant::now();
+        let features = backbone.forward(images.clone(), BatchMode::Running);
+        // Reading waits for the result on every engine.
+        drop(features.into_data());
+        if step >= warmup {
+            times.push(start.elapsed());
+        }
+    }
+    Ok(median(times.into_iter()))
 }
 
 /// A step at which nothing is frozen any more and SwAV's queue takes part.
@@ -221,6 +312,7 @@ mod tests {
         let step = |milliseconds: [u64; 9]| milliseconds.map(Duration::from_millis);
         StepTimes {
             batch_size: 4,
+            operations: Vec::new(),
             steps: vec![
                 step([50, 1, 30, 10, 5, 40, 2, 8, 4]),
                 step([10, 1, 30, 10, 5, 40, 2, 8, 4]),

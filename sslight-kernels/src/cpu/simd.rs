@@ -1,7 +1,7 @@
 //! Run-time choice of the instruction set.
 //!
 //! A build for x86-64 assumes SSE2 alone. Kernels are plain loops that the compiler vectorises; this
-//! module compiles them a second time for AVX2 with FMA and picks at run time.
+//! module compiles them again for AVX2 with FMA and for AVX-512 and picks at run time.
 
 /// A loop to be compiled for each instruction set.
 pub(crate) trait Kernel {
@@ -30,6 +30,9 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
             }
         }
 
+        if let Some(avx512) = pulp::x86::V4::try_new() {
+            return avx512.vectorize(Call(kernel));
+        }
         if let Some(avx2) = pulp::x86::V3::try_new() {
             return avx2.vectorize(Call(kernel));
         }

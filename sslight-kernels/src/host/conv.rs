@@ -5,6 +5,7 @@ use burn::tensor::ops::{ConvOptions, FloatTensor};
 
 use super::tensor::{HostBackend, HostTensor, dims};
 use crate::cpu::{ConvShape, dense, depthwise, small_maps};
+use crate::profile::timed;
 use crate::stock;
 
 /// Which kernels compute a convolution.
@@ -12,6 +13,27 @@ enum Path {
     Dense(ConvShape),
     SmallMaps(ConvShape),
     Depthwise(ConvShape),
+}
+
+impl Path {
+    /// The operation's name among profiles, of its three.
+    fn name(&self, [dense, pointwise, depthwise]: [&'static str; 3]) -> &'static str {
+        match self {
+            Self::Dense(shape) | Self::SmallMaps(shape) if shape.kernel_len() > 1 => dense,
+            Self::Dense(_) | Self::SmallMaps(_) => pointwise,
+            Self::Depthwise(_) => depthwise,
+        }
+    }
+
+    /// A multiply-add for each output and term.
+    fn flops(&self) -> f64 {
+        let (shape, terms) = match self {
+            Self::Dense(shape) | Self::SmallMaps(shape) => (shape, shape.in_channels),
+            Self::Depthwise(shape) => (shape, 1),
+        };
+        let outputs = shape.batch * shape.out_channels * shape.output_len();
+        2.0 * outputs as f64 * (terms * shape.kernel_len()) as f64
+    }
 }
 
 /// The path for these operands, or `None` where burn's own operation is to be used.
@@ -43,11 +65,20 @@ pub(super) fn conv2d_forward<B: HostBackend>(
     };
     let (x, weight) = (x.contiguous(), weight.contiguous());
     let (x, weight) = (x.values(), weight.values());
-    match path {
-        Path::Dense(shape) => output(&shape, dense::forward(&shape, x, weight)),
-        Path::SmallMaps(shape) => output(&shape, small_maps::forward(&shape, x, weight)),
-        Path::Depthwise(shape) => output(&shape, depthwise::forward(&shape, x, weight)),
-    }
+    let name = path.name([
+        "convolution forward",
+        "1x1 convolution forward",
+        "depthwise forward",
+    ]);
+    timed(
+        name,
+        || path.flops(),
+        || match &path {
+            Path::Dense(shape) => output(shape, dense::forward(shape, x, weight)),
+            Path::SmallMaps(shape) => output(shape, small_maps::forward(shape, x, weight)),
+            Path::Depthwise(shape) => output(shape, depthwise::forward(shape, x, weight)),
+        },
+    )
 }
 
 pub(super) fn conv2d_backward_input<B: HostBackend>(
@@ -61,11 +92,20 @@ pub(super) fn conv2d_backward_input<B: HostBackend>(
     };
     let (weight, grad) = (weight.contiguous(), output_grad.contiguous());
     let (weight, grad) = (weight.values(), grad.values());
-    let x_grad = match path {
-        Path::Dense(shape) => dense::backward_input(&shape, weight, grad),
-        Path::SmallMaps(shape) => small_maps::backward_input(&shape, weight, grad),
-        Path::Depthwise(shape) => depthwise::backward_input(&shape, weight, grad),
-    };
+    let name = path.name([
+        "convolution backward to the input",
+        "1x1 convolution backward to the input",
+        "depthwise backward to the input",
+    ]);
+    let x_grad = timed(
+        name,
+        || path.flops(),
+        || match &path {
+            Path::Dense(shape) => dense::backward_input(shape, weight, grad),
+            Path::SmallMaps(shape) => small_maps::backward_input(shape, weight, grad),
+            Path::Depthwise(shape) => depthwise::backward_input(shape, weight, grad),
+        },
+    );
     HostTensor::from_values(x_grad, &dims::<4>(&x))
 }
 
@@ -80,11 +120,20 @@ pub(super) fn conv2d_backward_weight<B: HostBackend>(
     };
     let (x, grad) = (x.contiguous(), output_grad.contiguous());
     let (x, grad) = (x.values(), grad.values());
-    let weight_grad = match path {
-        Path::Dense(shape) => dense::backward_weight(&shape, x, grad),
-        Path::SmallMaps(shape) => small_maps::backward_weight(&shape, x, grad),
-        Path::Depthwise(shape) => depthwise::backward_weight(&shape, x, grad),
-    };
+    let name = path.name([
+        "convolution backward to the weight",
+        "1x1 convolution backward to the weight",
+        "depthwise backward to the weight",
+    ]);
+    let weight_grad = timed(
+        name,
+        || path.flops(),
+        || match &path {
+            Path::Dense(shape) => dense::backward_weight(shape, x, grad),
+            Path::SmallMaps(shape) => small_maps::backward_weight(shape, x, grad),
+            Path::Depthwise(shape) => depthwise::backward_weight(shape, x, grad),
+        },
+    );
     HostTensor::from_values(weight_grad, &dims::<4>(&weight))
 }
 

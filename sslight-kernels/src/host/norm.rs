@@ -6,6 +6,7 @@ use burn::tensor::{DType, TensorMetadata};
 use super::tensor::{HostBackend, HostTensor, dims};
 use crate::backend::{Activation, BatchNormGradients, BatchNormOutput};
 use crate::cpu::batch_norm;
+use crate::profile::timed;
 use crate::stock;
 
 pub(super) fn batch_norm_train_forward<B: HostBackend>(
@@ -26,7 +27,11 @@ pub(super) fn batch_norm_train_forward<B: HostBackend>(
         eps,
         activation,
     };
-    let output = batch_norm::forward(shape, x.values(), layer);
+    let output = timed(
+        "batch norm forward",
+        || 0.0,
+        || batch_norm::forward(shape, x.values(), layer),
+    );
     BatchNormOutput {
         y: HostTensor::from_values(output.y, &dims::<3>(&x)),
         mean: HostTensor::from_values(output.mean, &[shape.channels]),
@@ -66,13 +71,11 @@ pub(super) fn batch_norm_train_backward<B: HostBackend>(
         eps,
         activation,
     };
-    let grads = batch_norm::backward(
-        shape,
-        x.values(),
-        layer,
-        mean.values(),
-        var.values(),
-        grad.values(),
+    let (mean, var) = (mean.values(), var.values());
+    let grads = timed(
+        "batch norm backward",
+        || 0.0,
+        || batch_norm::backward(shape, x.values(), layer, mean, var, grad.values()),
     );
     BatchNormGradients {
         x: HostTensor::from_values(grads.x, &dims::<3>(&x)),
