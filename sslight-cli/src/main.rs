@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use args::Verb;
 
 fn main() -> ExitCode {
+    sslight_models::backend::memory::keep_freed();
     let outcome = args::parse(std::env::args_os()).and_then(|verb| match verb {
         Verb::Pretrain(args) => cmd::pretrain::run(&args),
         Verb::Sweep(args) => cmd::sweep::run(&args),

@@ -8,9 +8,15 @@ use burn::backend::autodiff::ops::{Backward, OpsKind};
 use burn::tensor::backend::AutodiffBackend as _;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
-use backward::{BatchNorm, BatchNormState, Conv2d, Conv2dState, CrossView, CrossViewState};
+use backward::{
+    BatchNorm, BatchNormAdd, BatchNormAddState, BatchNormState, Conv2d, Conv2dState, CrossView,
+    CrossViewState, KeptNorm, NormConv, NormConvState,
+};
 
-use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput};
+use crate::backend::{
+    Activation, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput, NormConvGradients,
+    Normalization, Statistics,
+};
 use crate::stock;
 use crate::update::{AdamWStep, MomentumStep};
 
@@ -118,6 +124,144 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 }
             }
         }
+    }
+
+    fn norm_conv2d_forward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        weight: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> BatchNormOutput<FloatTensor<Self>> {
+        let nodes = [&x, &norm.weight, &norm.bias, &weight].map(|tensor| tensor.node.clone());
+        let prep = NormConv.prepare::<C>(nodes).compute_bound().stateful();
+        let output = |x: FloatTensor<Self>,
+                      norm: Normalization<FloatTensor<Self>>,
+                      weight: FloatTensor<Self>,
+                      options| {
+            B::norm_conv2d_forward(
+                x.primitive,
+                inner_norm::<B, C>(norm),
+                weight.primitive,
+                options,
+            )
+        };
+        let (y, mean, var) = match prep {
+            OpsKind::Tracked(mut prep) => {
+                let kept = [&x, &norm.weight, &norm.bias, &weight].map(|t| prep.checkpoint(t));
+                let (eps, activation) = (norm.eps, norm.activation);
+                let output = output(x, norm, weight, options.clone());
+                let [x, norm_weight, norm_bias, weight] = kept;
+                let state = NormConvState {
+                    x,
+                    norm: KeptNorm {
+                        weight: norm_weight,
+                        bias: norm_bias,
+                        eps,
+                        activation,
+                        mean: output.mean.clone(),
+                        var: output.var.clone(),
+                    },
+                    weight,
+                    options,
+                };
+                (prep.finish(state, output.y), output.mean, output.var)
+            }
+            OpsKind::UnTracked(prep) => {
+                let output = output(x, norm, weight, options);
+                (prep.finish(output.y), output.mean, output.var)
+            }
+        };
+        BatchNormOutput {
+            y,
+            mean: Self::from_inner(mean),
+            var: Self::from_inner(var),
+        }
+    }
+
+    fn norm_conv2d_backward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        statistics: Statistics<FloatTensor<Self>>,
+        weight: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> NormConvGradients<FloatTensor<Self>> {
+        let grads = B::norm_conv2d_backward(
+            x.primitive,
+            inner_norm::<B, C>(norm),
+            inner_statistics::<B, C>(statistics),
+            weight.primitive,
+            output_grad.primitive,
+            options,
+        );
+        NormConvGradients {
+            norm: outer_gradients::<B, C>(grads.norm),
+            weight: Self::from_inner(grads.weight),
+        }
+    }
+
+    fn batch_norm_add_forward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        shortcut: FloatTensor<Self>,
+    ) -> BatchNormOutput<FloatTensor<Self>> {
+        let nodes = [&x, &norm.weight, &norm.bias, &shortcut].map(|tensor| tensor.node.clone());
+        let prep = BatchNormAdd.prepare::<C>(nodes).compute_bound().stateful();
+        let output = |x: FloatTensor<Self>,
+                      norm: Normalization<FloatTensor<Self>>,
+                      shortcut: FloatTensor<Self>| {
+            B::batch_norm_add_forward(x.primitive, inner_norm::<B, C>(norm), shortcut.primitive)
+        };
+        let (y, mean, var) = match prep {
+            OpsKind::Tracked(mut prep) => {
+                let [x_id, weight, bias] =
+                    [&x, &norm.weight, &norm.bias].map(|t| prep.checkpoint(t));
+                // Without an activation the way back does not look at the shortcut.
+                let shortcut_id =
+                    (norm.activation != Activation::None).then(|| prep.checkpoint(&shortcut));
+                let (eps, activation) = (norm.eps, norm.activation);
+                let output = output(x, norm, shortcut);
+                let state = BatchNormAddState {
+                    x: x_id,
+                    norm: KeptNorm {
+                        weight,
+                        bias,
+                        eps,
+                        activation,
+                        mean: output.mean.clone(),
+                        var: output.var.clone(),
+                    },
+                    shortcut: shortcut_id,
+                };
+                (prep.finish(state, output.y), output.mean, output.var)
+            }
+            OpsKind::UnTracked(prep) => {
+                let output = output(x, norm, shortcut);
+                (prep.finish(output.y), output.mean, output.var)
+            }
+        };
+        BatchNormOutput {
+            y,
+            mean: Self::from_inner(mean),
+            var: Self::from_inner(var),
+        }
+    }
+
+    fn batch_norm_add_backward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        statistics: Statistics<FloatTensor<Self>>,
+        shortcut: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+    ) -> (BatchNormGradients<FloatTensor<Self>>, FloatTensor<Self>) {
+        let (grads, shortcut) = B::batch_norm_add_backward(
+            x.primitive,
+            inner_norm::<B, C>(norm),
+            inner_statistics::<B, C>(statistics),
+            shortcut.primitive,
+            output_grad.primitive,
+        );
+        (outer_gradients::<B, C>(grads), Self::from_inner(shortcut))
     }
 
     fn cross_view_forward(
@@ -252,10 +396,36 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
             eps,
             activation,
         );
-        BatchNormGradients {
-            x: Self::from_inner(grads.x),
-            weight: Self::from_inner(grads.weight),
-            bias: Self::from_inner(grads.bias),
-        }
+        outer_gradients::<B, C>(grads)
+    }
+}
+
+fn inner_norm<B: Backend, C: CheckpointStrategy>(
+    norm: Normalization<FloatTensor<Autodiff<B, C>>>,
+) -> Normalization<FloatTensor<B>> {
+    Normalization {
+        weight: norm.weight.primitive,
+        bias: norm.bias.primitive,
+        eps: norm.eps,
+        activation: norm.activation,
+    }
+}
+
+fn inner_statistics<B: Backend, C: CheckpointStrategy>(
+    statistics: Statistics<FloatTensor<Autodiff<B, C>>>,
+) -> Statistics<FloatTensor<B>> {
+    Statistics {
+        mean: statistics.mean.primitive,
+        var: statistics.var.primitive,
+    }
+}
+
+fn outer_gradients<B: Backend, C: CheckpointStrategy>(
+    grads: BatchNormGradients<FloatTensor<B>>,
+) -> BatchNormGradients<FloatTensor<Autodiff<B, C>>> {
+    BatchNormGradients {
+        x: Autodiff::<B, C>::from_inner(grads.x),
+        weight: Autodiff::<B, C>::from_inner(grads.weight),
+        bias: Autodiff::<B, C>::from_inner(grads.bias),
     }
 }

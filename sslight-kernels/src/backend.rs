@@ -39,6 +39,37 @@ pub struct BatchNormGradients<F> {
     pub bias: F,
 }
 
+/// What [`Backend::norm_conv2d_backward`] computes.
+#[derive(Debug, Clone)]
+pub struct NormConvGradients<F> {
+    /// Gradients of the normalisation: for its input `[b, c_in, h, w]`, scale and shift `[c_in]`.
+    pub norm: BatchNormGradients<F>,
+    /// Gradient for the convolution's weight.
+    pub weight: F,
+}
+
+/// A batch normalisation by the statistics of the batch, with what follows it.
+#[derive(Debug, Clone)]
+pub struct Normalization<F> {
+    /// Scale, `[c]`.
+    pub weight: F,
+    /// Shift, `[c]`.
+    pub bias: F,
+    /// Added to the variance.
+    pub eps: f64,
+    /// What follows.
+    pub activation: Activation,
+}
+
+/// Mean and biased variance of each channel, `[c]`.
+#[derive(Debug, Clone)]
+pub struct Statistics<F> {
+    /// The mean.
+    pub mean: F,
+    /// The variance.
+    pub var: F,
+}
+
 /// What [`Backend::cross_view_forward`] computes.
 #[derive(Debug, Clone)]
 pub struct CrossViewOutput<F> {
@@ -151,6 +182,61 @@ pub trait Backend: burn::tensor::backend::Backend {
         activation: Activation,
     ) -> FloatTensor<Self> {
         stock::batch_norm_running::<Self>(x, weight, bias, mean, var, eps, activation)
+    }
+
+    /// Convolution of what a batch normalisation makes of `x`: [`batch_norm_train_forward`] and
+    /// [`conv2d_forward`], except that the values between them need not exist.
+    ///
+    /// [`batch_norm_train_forward`]: Self::batch_norm_train_forward
+    /// [`conv2d_forward`]: Self::conv2d_forward
+    ///
+    /// # Shapes
+    /// x `[b, c_in, h, w]`, weight `[c_out, c_in / groups, kh, kw]` to `y [b, c_out, h', w']`; the statistics are those
+    /// of `x`.
+    fn norm_conv2d_forward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        weight: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> BatchNormOutput<FloatTensor<Self>> {
+        stock::norm_conv2d_forward::<Self>(x, norm, weight, options)
+    }
+
+    /// Gradients of [`norm_conv2d_forward`](Self::norm_conv2d_forward), given that for its output and the statistics
+    /// that it returned.
+    fn norm_conv2d_backward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        statistics: Statistics<FloatTensor<Self>>,
+        weight: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+        options: ConvOptions<2>,
+    ) -> NormConvGradients<FloatTensor<Self>> {
+        stock::norm_conv2d_backward::<Self>(x, norm, statistics, weight, output_grad, options)
+    }
+
+    /// `act(norm(x) + shortcut)`: batch normalisation by the statistics of the batch at the end of a residual block.
+    ///
+    /// # Shapes
+    /// x and shortcut `[b, c, positions]`.
+    fn batch_norm_add_forward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        shortcut: FloatTensor<Self>,
+    ) -> BatchNormOutput<FloatTensor<Self>> {
+        stock::batch_norm_add_forward::<Self>(x, norm, shortcut)
+    }
+
+    /// Gradients of [`batch_norm_add_forward`](Self::batch_norm_add_forward), given that for its output and the
+    /// statistics that it returned; the second is that for the shortcut.
+    fn batch_norm_add_backward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        statistics: Statistics<FloatTensor<Self>>,
+        shortcut: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+    ) -> (BatchNormGradients<FloatTensor<Self>>, FloatTensor<Self>) {
+        stock::batch_norm_add_backward::<Self>(x, norm, statistics, shortcut, output_grad)
     }
 
     /// Cross entropies of views with the targets of other views: see

@@ -4,6 +4,7 @@
 mod conv;
 mod loss;
 mod norm;
+mod norm_conv;
 mod tensor;
 mod update;
 
@@ -11,7 +12,10 @@ use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn_flex::Flex;
 use burn_ndarray::{NdArray, NdArrayTensor, SharedArray};
 
-use crate::backend::{Activation, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput};
+use crate::backend::{
+    Activation, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput, NormConvGradients,
+    Normalization, Statistics,
+};
 use crate::update::{AdamWStep, MomentumStep};
 
 /// Implements [`Backend`] by the functions of this folder.
@@ -52,6 +56,48 @@ macro_rules! use_kernels {
                 activation: Activation,
             ) -> BatchNormOutput<FloatTensor<Self>> {
                 norm::batch_norm_train_forward::<Self>(x, weight, bias, eps, activation)
+            }
+
+            fn norm_conv2d_forward(
+                x: FloatTensor<Self>,
+                norm: Normalization<FloatTensor<Self>>,
+                weight: FloatTensor<Self>,
+                options: ConvOptions<2>,
+            ) -> BatchNormOutput<FloatTensor<Self>> {
+                norm_conv::norm_conv2d_forward::<Self>(x, norm, weight, options)
+            }
+
+            fn norm_conv2d_backward(
+                x: FloatTensor<Self>,
+                norm: Normalization<FloatTensor<Self>>,
+                statistics: Statistics<FloatTensor<Self>>,
+                weight: FloatTensor<Self>,
+                output_grad: FloatTensor<Self>,
+                options: ConvOptions<2>,
+            ) -> NormConvGradients<FloatTensor<Self>> {
+                norm_conv::norm_conv2d_backward::<Self>(
+                    x, norm, statistics, weight, output_grad, options,
+                )
+            }
+
+            fn batch_norm_add_forward(
+                x: FloatTensor<Self>,
+                norm: Normalization<FloatTensor<Self>>,
+                shortcut: FloatTensor<Self>,
+            ) -> BatchNormOutput<FloatTensor<Self>> {
+                norm_conv::batch_norm_add_forward::<Self>(x, norm, shortcut)
+            }
+
+            fn batch_norm_add_backward(
+                x: FloatTensor<Self>,
+                norm: Normalization<FloatTensor<Self>>,
+                statistics: Statistics<FloatTensor<Self>>,
+                shortcut: FloatTensor<Self>,
+                output_grad: FloatTensor<Self>,
+            ) -> (BatchNormGradients<FloatTensor<Self>>, FloatTensor<Self>) {
+                norm_conv::batch_norm_add_backward::<Self>(
+                    x, norm, statistics, shortcut, output_grad,
+                )
             }
 
             fn cross_view_forward(

@@ -15,6 +15,7 @@ mod autodiff;
 mod backend;
 mod cpu;
 mod host;
+pub mod memory;
 pub mod profile;
 mod stock;
 mod tensor_ops;
@@ -22,8 +23,10 @@ mod update;
 
 pub use backend::{
     Activation, AutodiffBackend, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput,
+    NormConvGradients, Normalization, Statistics,
 };
 pub use tensor_ops::{
-    RunningStatistics, batch_norm_running, batch_norm_train, conv2d, cross_view_entropy,
+    BatchStatistics, RunningStatistics, batch_norm_add_train, batch_norm_running, batch_norm_train,
+    conv2d, cross_view_entropy, norm_conv2d_train,
 };
 pub use update::{AdamWStep, MomentumStep, adamw_step, momentum_step, moving_average};

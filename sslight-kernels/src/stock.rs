@@ -5,7 +5,10 @@ use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
 
-use crate::backend::{Activation, BatchNormGradients, BatchNormOutput, CrossViewOutput};
+use crate::backend::{
+    Activation, Backend as KernelBackend, BatchNormGradients, BatchNormOutput, CrossViewOutput,
+    NormConvGradients, Normalization, Statistics,
+};
 use crate::update::{AdamWStep, MomentumStep};
 
 pub(crate) fn conv2d_forward<B: Backend>(
@@ -48,13 +51,8 @@ pub(crate) fn batch_norm_train_forward<B: Backend>(
     let var = channel_mean(centered.clone() * centered.clone());
     let scale = column(tensor(weight)) / (var.clone() + eps).sqrt();
     let pre = centered * scale + column(tensor(bias));
-    let y = match activation {
-        Activation::None => pre,
-        Activation::Relu => pre.clamp_min(0.0),
-        Activation::Relu6 => pre.clamp(0.0, 6.0),
-    };
     BatchNormOutput {
-        y: primitive(y),
+        y: primitive(activated(pre, activation)),
         mean: primitive(mean.reshape([channels])),
         var: primitive(var.reshape([channels])),
     }
@@ -96,14 +94,7 @@ pub(crate) fn batch_norm_train_backward<B: Backend>(
     let normalized = (x - column(tensor(mean))) * inverse_std.clone();
     let weight = column(tensor::<B, 1>(weight));
     let pre = normalized.clone() * weight.clone() + column(tensor(bias));
-    let grad = tensor::<B, 3>(output_grad);
-    let grad = match activation {
-        Activation::None => grad,
-        Activation::Relu => grad.mask_fill(pre.lower_equal_elem(0.0), 0.0),
-        Activation::Relu6 => grad
-            .mask_fill(pre.clone().lower_equal_elem(0.0), 0.0)
-            .mask_fill(pre.greater_equal_elem(6.0), 0.0),
-    };
+    let grad = passed(tensor::<B, 3>(output_grad), pre, activation);
     let mean_grad = channel_mean(grad.clone());
     let mean_product = channel_mean(grad.clone() * normalized.clone());
     let bias_grad = channel_sum(grad.clone());
@@ -113,6 +104,153 @@ pub(crate) fn batch_norm_train_backward<B: Backend>(
         x: primitive(x_grad),
         weight: primitive(weight_grad.reshape([channels])),
         bias: primitive(bias_grad.reshape([channels])),
+    }
+}
+
+pub(crate) fn norm_conv2d_forward<B: KernelBackend>(
+    x: FloatTensor<B>,
+    norm: Normalization<FloatTensor<B>>,
+    weight: FloatTensor<B>,
+    options: ConvOptions<2>,
+) -> BatchNormOutput<FloatTensor<B>> {
+    let x = tensor::<B, 4>(x);
+    let dims = x.dims();
+    let output = B::batch_norm_train_forward(
+        primitive(maps_flattened(x)),
+        norm.weight,
+        norm.bias,
+        norm.eps,
+        norm.activation,
+    );
+    let values = tensor::<B, 3>(output.y).reshape(dims);
+    BatchNormOutput {
+        y: B::conv2d_forward(primitive(values), weight, options),
+        ..output
+    }
+}
+
+pub(crate) fn norm_conv2d_backward<B: KernelBackend>(
+    x: FloatTensor<B>,
+    norm: Normalization<FloatTensor<B>>,
+    statistics: Statistics<FloatTensor<B>>,
+    weight: FloatTensor<B>,
+    output_grad: FloatTensor<B>,
+    options: ConvOptions<2>,
+) -> NormConvGradients<FloatTensor<B>> {
+    let x = tensor::<B, 4>(x);
+    let dims = x.dims();
+    let flat = maps_flattened(x);
+    let values = B::batch_norm_running(
+        primitive(flat.clone()),
+        norm.weight.clone(),
+        norm.bias.clone(),
+        statistics.mean.clone(),
+        statistics.var.clone(),
+        norm.eps,
+        norm.activation,
+    );
+    let values = primitive(tensor::<B, 3>(values).reshape(dims));
+    let values_grad = B::conv2d_backward_input(
+        values.clone(),
+        weight.clone(),
+        output_grad.clone(),
+        options.clone(),
+    );
+    let weight = B::conv2d_backward_weight(values, weight, output_grad, options);
+    let grads = B::batch_norm_train_backward(
+        primitive(flat),
+        norm.weight,
+        norm.bias,
+        statistics.mean,
+        statistics.var,
+        primitive(maps_flattened(tensor::<B, 4>(values_grad))),
+        norm.eps,
+        norm.activation,
+    );
+    NormConvGradients {
+        norm: BatchNormGradients {
+            x: primitive(tensor::<B, 3>(grads.x).reshape(dims)),
+            ..grads
+        },
+        weight,
+    }
+}
+
+pub(crate) fn batch_norm_add_forward<B: KernelBackend>(
+    x: FloatTensor<B>,
+    norm: Normalization<FloatTensor<B>>,
+    shortcut: FloatTensor<B>,
+) -> BatchNormOutput<FloatTensor<B>> {
+    let output = B::batch_norm_train_forward(x, norm.weight, norm.bias, norm.eps, Activation::None);
+    let sum = tensor::<B, 3>(output.y) + tensor(shortcut);
+    BatchNormOutput {
+        y: primitive(activated(sum, norm.activation)),
+        ..output
+    }
+}
+
+pub(crate) fn batch_norm_add_backward<B: KernelBackend>(
+    x: FloatTensor<B>,
+    norm: Normalization<FloatTensor<B>>,
+    statistics: Statistics<FloatTensor<B>>,
+    shortcut: FloatTensor<B>,
+    output_grad: FloatTensor<B>,
+) -> (BatchNormGradients<FloatTensor<B>>, FloatTensor<B>) {
+    let grad = if norm.activation == Activation::None {
+        output_grad
+    } else {
+        let values = B::batch_norm_running(
+            x.clone(),
+            norm.weight.clone(),
+            norm.bias.clone(),
+            statistics.mean.clone(),
+            statistics.var.clone(),
+            norm.eps,
+            Activation::None,
+        );
+        let sum = tensor::<B, 3>(values) + tensor(shortcut);
+        primitive(passed(tensor(output_grad), sum, norm.activation))
+    };
+    let grads = B::batch_norm_train_backward(
+        x,
+        norm.weight,
+        norm.bias,
+        statistics.mean,
+        statistics.var,
+        grad.clone(),
+        norm.eps,
+        Activation::None,
+    );
+    (grads, grad)
+}
+
+/// `[b, c, h, w]` to `[b, c, h w]`.
+fn maps_flattened<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 3> {
+    let [batch, channels, height, width] = x.dims();
+    x.reshape([batch, channels, height * width])
+}
+
+/// The activation of `pre`.
+fn activated<B: Backend>(pre: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {
+    match activation {
+        Activation::None => pre,
+        Activation::Relu => pre.clamp_min(0.0),
+        Activation::Relu6 => pre.clamp(0.0, 6.0),
+    }
+}
+
+/// `grad` where the activation of `pre` has slope 1, else 0.
+fn passed<B: Backend>(
+    grad: Tensor<B, 3>,
+    pre: Tensor<B, 3>,
+    activation: Activation,
+) -> Tensor<B, 3> {
+    match activation {
+        Activation::None => grad,
+        Activation::Relu => grad.mask_fill(pre.lower_equal_elem(0.0), 0.0),
+        Activation::Relu6 => grad
+            .mask_fill(pre.clone().lower_equal_elem(0.0), 0.0)
+            .mask_fill(pre.greater_equal_elem(6.0), 0.0),
     }
 }
 

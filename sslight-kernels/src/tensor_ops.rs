@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
 
-use crate::backend::{Activation, Backend};
+use crate::backend::{Activation, Backend, Normalization};
 use crate::stock::{TARGET_VIEWS, primitive, tensor};
 
 /// Convolution without bias.
@@ -57,6 +57,83 @@ pub fn batch_norm_train<B: Backend>(
         activation,
     );
     (tensor(output.y), tensor(output.mean), tensor(output.var))
+}
+
+/// Mean and biased variance of each channel of a batch, outside the graph.
+#[derive(Debug, Clone)]
+pub struct BatchStatistics<B: Backend> {
+    /// The mean, `[c]`.
+    pub mean: Tensor<B, 1>,
+    /// The variance, `[c]`.
+    pub var: Tensor<B, 1>,
+}
+
+/// Convolution of what batch normalisation by the statistics of the batch, and an activation, make of `x`; with those
+/// statistics.
+///
+/// As [`batch_norm_train`] and [`conv2d`], but the tape keeps `x` alone: the values between them are computed again on
+/// the way back, and the kernels of the CPU engines never write most of them.
+///
+/// # Shapes
+/// x `[b, c_in, h, w]`, norm `[c_in]`, weight `[c_out, c_in / groups, kh, kw]` to `[b, c_out, h', w']`.
+///
+/// # Panics
+/// If the channels of `x`, `norm` and `weight` do not fit.
+pub fn norm_conv2d_train<B: Backend>(
+    x: Tensor<B, 4>,
+    norm: Normalization<Tensor<B, 1>>,
+    weight: Tensor<B, 4>,
+    options: ConvOptions<2>,
+) -> (Tensor<B, 4>, BatchStatistics<B>) {
+    let (image, kernel) = (x.dims(), weight.dims());
+    let scales = [norm.weight.dims(), norm.bias.dims()];
+    assert!(
+        kernel[1] * options.groups == image[1]
+            && kernel[0].is_multiple_of(options.groups)
+            && scales == [[image[1]]; 2],
+        "norm_conv2d_train: weight {kernel:?} and scales {scales:?} do not fit images {image:?} in {} groups",
+        options.groups
+    );
+    let norm = primitives(norm);
+    let output = B::norm_conv2d_forward(primitive(x), norm, primitive(weight), options);
+    let (mean, var) = (tensor(output.mean), tensor(output.var));
+    (tensor(output.y), BatchStatistics { mean, var })
+}
+
+/// `act(norm(x) + shortcut)`, batch normalisation by the statistics of the batch at the end of a residual block; with
+/// those statistics.
+///
+/// # Shapes
+/// x and shortcut `[b, c, positions]`, norm `[c]` to `[b, c, positions]`.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn batch_norm_add_train<B: Backend>(
+    x: Tensor<B, 3>,
+    norm: Normalization<Tensor<B, 1>>,
+    shortcut: Tensor<B, 3>,
+) -> (Tensor<B, 3>, BatchStatistics<B>) {
+    let dims = x.dims();
+    let scales = [norm.weight.dims(), norm.bias.dims()];
+    assert!(
+        shortcut.dims() == dims && scales == [[dims[1]]; 2],
+        "batch_norm_add_train: a shortcut {:?} and scales {scales:?} do not fit x {dims:?}",
+        shortcut.dims()
+    );
+    let output = B::batch_norm_add_forward(primitive(x), primitives(norm), primitive(shortcut));
+    let (mean, var) = (tensor(output.mean), tensor(output.var));
+    (tensor(output.y), BatchStatistics { mean, var })
+}
+
+fn primitives<B: Backend>(
+    norm: Normalization<Tensor<B, 1>>,
+) -> Normalization<burn::tensor::ops::FloatTensor<B>> {
+    Normalization {
+        weight: primitive(norm.weight),
+        bias: primitive(norm.bias),
+        eps: norm.eps,
+        activation: norm.activation,
+    }
 }
 
 /// The cross entropy of each view with the targets of the other views:

@@ -172,17 +172,28 @@ impl<B: Backend> InvertedResidual<B> {
     }
 
     fn forward(&self, x: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 4> {
-        let y = match &self.conv {
-            BlockLayers::Expanded((expand, depthwise, project, norm)) => {
-                let y = conv_norm_relu6(expand, x.clone(), mode);
-                let y = conv_norm_relu6(depthwise, y, mode);
-                norm.forward(project.forward(y), mode)
+        let (y, norm) = match &self.conv {
+            BlockLayers::Expanded((
+                (expand, expand_norm),
+                (depthwise, depthwise_norm),
+                project,
+                norm,
+            )) => {
+                let y = expand.forward(x.clone());
+                let y = expand_norm.forward_into(y, mode, Activation::Relu6, depthwise);
+                let y = depthwise_norm.forward_into(y, mode, Activation::Relu6, project);
+                (y, norm)
             }
-            BlockLayers::Plain((depthwise, project, norm)) => {
-                let y = conv_norm_relu6(depthwise, x.clone(), mode);
-                norm.forward(project.forward(y), mode)
+            BlockLayers::Plain(((depthwise, depthwise_norm), project, norm)) => {
+                let y = depthwise.forward(x.clone());
+                let y = depthwise_norm.forward_into(y, mode, Activation::Relu6, project);
+                (y, norm)
             }
         };
-        if self.residual { x + y } else { y }
+        if self.residual {
+            norm.forward_added(y, mode, Activation::None, x)
+        } else {
+            norm.forward(y, mode)
+        }
     }
 }

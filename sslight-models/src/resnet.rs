@@ -13,7 +13,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::backend::Backend;
-use crate::nn::activation::{global_average_pool, relu, stem_max_pool};
+use crate::nn::activation::{global_average_pool, stem_max_pool};
 use crate::nn::{Activation, BatchMode, BatchNorm, Conv2d, Conv2dConfig, ParamInit};
 
 const STEM_CHANNELS: usize = 64;
@@ -236,9 +236,9 @@ impl<B: Backend> BasicBlock<B> {
 
     fn forward(&self, x: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 4> {
         let y = self.conv1.forward(x.clone());
-        let y = self.bn1.forward_activated(y, mode, Activation::Relu);
-        let y = self.bn2.forward(self.conv2.forward(y), mode);
-        relu(y + shortcut(&self.downsample, x, mode))
+        let y = (self.bn1).forward_into(y, mode, Activation::Relu, &self.conv2);
+        let shortcut = shortcut(&self.downsample, x, mode);
+        (self.bn2).forward_added(y, mode, Activation::Relu, shortcut)
     }
 }
 
@@ -277,10 +277,9 @@ impl<B: Backend> Bottleneck<B> {
 
     fn forward(&self, x: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 4> {
         let y = self.conv1.forward(x.clone());
-        let y = self.bn1.forward_activated(y, mode, Activation::Relu);
-        let y = self.conv2.forward(y);
-        let y = self.bn2.forward_activated(y, mode, Activation::Relu);
-        let y = self.bn3.forward(self.conv3.forward(y), mode);
-        relu(y + shortcut(&self.downsample, x, mode))
+        let y = (self.bn1).forward_into(y, mode, Activation::Relu, &self.conv2);
+        let y = (self.bn2).forward_into(y, mode, Activation::Relu, &self.conv3);
+        let shortcut = shortcut(&self.downsample, x, mode);
+        (self.bn3).forward_added(y, mode, Activation::Relu, shortcut)
     }
 }

@@ -6,7 +6,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
-use crate::backend::{Activation, Backend};
+use crate::backend::{Activation, Backend, BatchNormGradients, Normalization, Statistics};
 
 #[derive(Debug)]
 pub(super) struct Conv2d;
@@ -92,6 +92,128 @@ impl<B: Backend> Backward<B, 3> for BatchNorm {
             if let Some(node) = node {
                 grads.register::<B>(node.id, parent_grad);
             }
+        }
+    }
+}
+
+/// A normalisation as the tape keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct KeptNorm<F> {
+    pub(super) weight: NodeId,
+    pub(super) bias: NodeId,
+    pub(super) eps: f64,
+    pub(super) activation: Activation,
+    pub(super) mean: F,
+    pub(super) var: F,
+}
+
+impl<F: Clone + Send + 'static> KeptNorm<F> {
+    fn retrieve(self, checkpointer: &mut Checkpointer) -> (Normalization<F>, Statistics<F>) {
+        let norm = Normalization {
+            weight: checkpointer.retrieve_node_output(self.weight),
+            bias: checkpointer.retrieve_node_output(self.bias),
+            eps: self.eps,
+            activation: self.activation,
+        };
+        let statistics = Statistics {
+            mean: self.mean,
+            var: self.var,
+        };
+        (norm, statistics)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct NormConv;
+
+#[derive(Debug, Clone)]
+pub(super) struct NormConvState<F> {
+    pub(super) x: NodeId,
+    pub(super) norm: KeptNorm<F>,
+    pub(super) weight: NodeId,
+    pub(super) options: ConvOptions<2>,
+}
+
+impl<B: Backend> Backward<B, 4> for NormConv {
+    type State = NormConvState<FloatTensor<B>>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 4>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let state = ops.state;
+        let [x_node, norm_weight_node, norm_bias_node, weight_node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        let x = checkpointer.retrieve_node_output(state.x);
+        let weight = checkpointer.retrieve_node_output(state.weight);
+        let (norm, statistics) = state.norm.retrieve(checkpointer);
+        let parent_grads =
+            B::norm_conv2d_backward(x, norm, statistics, weight, grad, state.options);
+        register_norm::<B>(
+            grads,
+            [x_node, norm_weight_node, norm_bias_node].map(|node| node.map(|node| node.id)),
+            parent_grads.norm,
+        );
+        if let Some(node) = weight_node {
+            grads.register::<B>(node.id, parent_grads.weight);
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct BatchNormAdd;
+
+#[derive(Debug, Clone)]
+pub(super) struct BatchNormAddState<F> {
+    pub(super) x: NodeId,
+    pub(super) norm: KeptNorm<F>,
+    /// Where the activation needs it.
+    pub(super) shortcut: Option<NodeId>,
+}
+
+impl<B: Backend> Backward<B, 4> for BatchNormAdd {
+    type State = BatchNormAddState<FloatTensor<B>>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 4>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let state = ops.state;
+        let [x_node, weight_node, bias_node, shortcut_node] = ops.parents;
+        let grad = grads.consume::<B>(&ops.node);
+        let x: FloatTensor<B> = checkpointer.retrieve_node_output(state.x);
+        let (norm, statistics) = state.norm.retrieve(checkpointer);
+        let shortcut = match state.shortcut {
+            Some(id) => checkpointer.retrieve_node_output(id),
+            // Any tensor of its shape.
+            None => x.clone(),
+        };
+        let (parent_grads, shortcut_grad) =
+            B::batch_norm_add_backward(x, norm, statistics, shortcut, grad);
+        let nodes = [x_node, weight_node, bias_node].map(|node| node.map(|node| node.id));
+        register_norm::<B>(grads, nodes, parent_grads);
+        if let Some(node) = shortcut_node {
+            grads.register::<B>(node.id, shortcut_grad);
+        }
+    }
+}
+
+fn register_norm<B: Backend>(
+    grads: &mut Gradients,
+    [x, weight, bias]: [Option<NodeId>; 3],
+    parent_grads: BatchNormGradients<FloatTensor<B>>,
+) {
+    for (node, grad) in [
+        (x, parent_grads.x),
+        (weight, parent_grads.weight),
+        (bias, parent_grads.bias),
+    ] {
+        if let Some(node) = node {
+            grads.register::<B>(node, grad);
         }
     }
 }

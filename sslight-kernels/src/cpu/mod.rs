@@ -4,6 +4,7 @@
 //! order, so that results are equal bit for bit on any number of threads of one machine.
 
 pub(crate) mod batch_norm;
+mod buffer;
 mod columns;
 pub(crate) mod cross_view;
 pub(crate) mod dense;
@@ -11,6 +12,7 @@ pub(crate) mod depthwise;
 mod disjoint;
 mod exp;
 mod matrix;
+pub(crate) mod pointwise;
 mod shape;
 mod simd;
 pub(crate) mod small_maps;

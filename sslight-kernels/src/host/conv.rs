@@ -4,13 +4,14 @@ use burn::tensor::DType;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
 use super::tensor::{HostBackend, HostTensor, dims};
-use crate::cpu::{ConvShape, dense, depthwise, small_maps};
+use crate::cpu::{ConvShape, dense, depthwise, pointwise, small_maps};
 use crate::profile::timed;
 use crate::stock;
 
 /// Which kernels compute a convolution.
 enum Path {
     Dense(ConvShape),
+    Pointwise(ConvShape),
     SmallMaps(ConvShape),
     Depthwise(ConvShape),
 }
@@ -20,7 +21,7 @@ impl Path {
     fn name(&self, [dense, pointwise, depthwise]: [&'static str; 3]) -> &'static str {
         match self {
             Self::Dense(shape) | Self::SmallMaps(shape) if shape.kernel_len() > 1 => dense,
-            Self::Dense(_) | Self::SmallMaps(_) => pointwise,
+            Self::Dense(_) | Self::SmallMaps(_) | Self::Pointwise(_) => pointwise,
             Self::Depthwise(_) => depthwise,
         }
     }
@@ -28,7 +29,9 @@ impl Path {
     /// A multiply-add for each output and term.
     fn flops(&self) -> f64 {
         let (shape, terms) = match self {
-            Self::Dense(shape) | Self::SmallMaps(shape) => (shape, shape.in_channels),
+            Self::Dense(shape) | Self::SmallMaps(shape) | Self::Pointwise(shape) => {
+                (shape, shape.in_channels)
+            }
             Self::Depthwise(shape) => (shape, 1),
         };
         let outputs = shape.batch * shape.out_channels * shape.output_len();
@@ -45,6 +48,8 @@ fn path(x: [usize; 4], weight: &impl HostTensor, options: &ConvOptions<2>) -> Op
     if options.groups == 1 {
         Some(if small_maps::supports(&shape) {
             Path::SmallMaps(shape)
+        } else if pointwise::supports(&shape) {
+            Path::Pointwise(shape)
         } else {
             Path::Dense(shape)
         })
@@ -75,6 +80,7 @@ pub(super) fn conv2d_forward<B: HostBackend>(
         || path.flops(),
         || match &path {
             Path::Dense(shape) => output(shape, dense::forward(shape, x, weight)),
+            Path::Pointwise(shape) => output(shape, pointwise::forward(shape, x, weight)),
             Path::SmallMaps(shape) => output(shape, small_maps::forward(shape, x, weight)),
             Path::Depthwise(shape) => output(shape, depthwise::forward(shape, x, weight)),
         },
@@ -102,6 +108,7 @@ pub(super) fn conv2d_backward_input<B: HostBackend>(
         || path.flops(),
         || match &path {
             Path::Dense(shape) => dense::backward_input(shape, weight, grad),
+            Path::Pointwise(shape) => pointwise::backward_input(shape, weight, grad),
             Path::SmallMaps(shape) => small_maps::backward_input(shape, weight, grad),
             Path::Depthwise(shape) => depthwise::backward_input(shape, weight, grad),
         },
@@ -129,7 +136,7 @@ pub(super) fn conv2d_backward_weight<B: HostBackend>(
         name,
         || path.flops(),
         || match &path {
-            Path::Dense(shape) => dense::backward_weight(shape, x, grad),
+            Path::Dense(shape) | Path::Pointwise(shape) => dense::backward_weight(shape, x, grad),
             Path::SmallMaps(shape) => small_maps::backward_weight(shape, x, grad),
             Path::Depthwise(shape) => depthwise::backward_weight(shape, x, grad),
         },

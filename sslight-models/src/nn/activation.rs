@@ -3,7 +3,20 @@
 use burn::tensor::Tensor;
 use burn::tensor::module::{adaptive_avg_pool2d, max_pool2d};
 
+use super::Activation;
 use crate::backend::Backend;
+
+/// The activation by itself, for where it is not fused with anything.
+pub(super) fn activate<B: Backend, const D: usize>(
+    x: Tensor<B, D>,
+    activation: Activation,
+) -> Tensor<B, D> {
+    match activation {
+        Activation::None => x,
+        Activation::Relu => relu(x),
+        Activation::Relu6 => relu(x).clamp_max(6.0),
+    }
+}
 
 /// `max(x, 0)`.
 pub fn relu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {

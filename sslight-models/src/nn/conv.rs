@@ -76,14 +76,16 @@ impl<B: Backend> Conv2d<B> {
     /// # Shapes
     /// `[b, in, h, w]` to `[b, out, ceil(h / stride), ceil(w / stride)]`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let weight = self.weight.val();
-        let padding = weight.dims()[2] / 2;
-        let options = ConvOptions::new(
+        conv2d(x, self.weight.val(), self.options())
+    }
+
+    pub(super) fn options(&self) -> ConvOptions<2> {
+        let padding = self.weight.dims()[2] / 2;
+        ConvOptions::new(
             [self.stride, self.stride],
             [padding, padding],
             [1, 1],
             self.groups,
-        );
-        conv2d(x, weight, options)
+        )
     }
 }

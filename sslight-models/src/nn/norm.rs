@@ -6,9 +6,14 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use sslight_kernels::{Activation, RunningStatistics, batch_norm_running, batch_norm_train};
+use sslight_kernels::{
+    Activation, Normalization, RunningStatistics, batch_norm_add_train, batch_norm_running,
+    batch_norm_train, norm_conv2d_train,
+};
 
+use super::activation::activate;
 use super::buffer::Buffer;
+use super::conv::Conv2d;
 use super::init::ParamInit;
 use crate::backend::Backend;
 
@@ -83,15 +88,72 @@ impl<B: Backend> BatchNorm<B> {
         let x = x.reshape([batch, channels, positions]);
         let y = match mode {
             BatchMode::Batch => {
-                let count = (batch * positions) as f64;
                 let (y, mean, var) = self.normalize_by_batch(x, activation);
-                self.update_running(mean, var * (count / (count - 1.0).max(1.0)));
+                self.update_running(mean, var, batch * positions);
                 y
             }
             BatchMode::Repeat => self.normalize_by_batch(x, activation).0,
             BatchMode::Running => self.normalize_by_running(x, activation),
         };
         y.reshape(dims)
+    }
+
+    /// `conv(act(norm(x)))`; in training the values between are not kept.
+    ///
+    /// # Shapes
+    /// `[b, channels, h, w]` to those of `conv`.
+    pub fn forward_into(
+        &self,
+        x: Tensor<B, 4>,
+        mode: BatchMode,
+        activation: Activation,
+        conv: &Conv2d<B>,
+    ) -> Tensor<B, 4> {
+        if mode == BatchMode::Running {
+            return conv.forward(self.forward_activated(x, mode, activation));
+        }
+        let [batch, _, height, width] = x.dims();
+        let norm = self.normalization(activation);
+        let (y, statistics) = norm_conv2d_train(x, norm, conv.weight.val(), conv.options());
+        if mode == BatchMode::Batch {
+            self.update_running(statistics.mean, statistics.var, batch * height * width);
+        }
+        y
+    }
+
+    /// `act(norm(x) + shortcut)`, the end of a residual block.
+    ///
+    /// # Shapes
+    /// x and shortcut `[b, channels, h, w]` to the same.
+    pub fn forward_added(
+        &self,
+        x: Tensor<B, 4>,
+        mode: BatchMode,
+        activation: Activation,
+        shortcut: Tensor<B, 4>,
+    ) -> Tensor<B, 4> {
+        if mode == BatchMode::Running {
+            return activate(self.forward(x, mode) + shortcut, activation);
+        }
+        let dims = x.dims();
+        let [batch, channels, height, width] = dims;
+        let [x, shortcut] =
+            [x, shortcut].map(|maps| maps.reshape([batch, channels, height * width]));
+        let norm = self.normalization(activation);
+        let (y, statistics) = batch_norm_add_train(x, norm, shortcut);
+        if mode == BatchMode::Batch {
+            self.update_running(statistics.mean, statistics.var, batch * height * width);
+        }
+        y.reshape(dims)
+    }
+
+    fn normalization(&self, activation: Activation) -> Normalization<Tensor<B, 1>> {
+        Normalization {
+            weight: self.weight.val(),
+            bias: self.bias.val(),
+            eps: EPSILON,
+            activation,
+        }
     }
 
     /// The result, and mean and biased variance of the batch.
@@ -113,7 +175,10 @@ impl<B: Backend> BatchNorm<B> {
         batch_norm_running(x, weight, bias, statistics, EPSILON, activation)
     }
 
-    fn update_running(&self, mean: Tensor<B, 1>, unbiased_var: Tensor<B, 1>) {
+    /// Moves the running statistics by those of a batch whose channels have `count` values.
+    fn update_running(&self, mean: Tensor<B, 1>, biased_var: Tensor<B, 1>, count: usize) {
+        let count = count as f64;
+        let unbiased_var = biased_var * (count / (count - 1.0).max(1.0));
         for (state, batch) in [
             (&self.running_mean, mean),
             (&self.running_var, unbiased_var),

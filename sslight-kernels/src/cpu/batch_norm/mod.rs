@@ -7,11 +7,15 @@
 //! * Small maps: several channels a task; the lanes of a vector are neighbouring values of one image,
 //!   of whichever channel ([`narrow`]).
 
+mod added;
 mod narrow;
 mod running;
 mod wide;
 
+pub(super) use wide::{channel_statistics, sums};
+
 use crate::backend::Activation;
+use crate::cpu::buffer::unset;
 use crate::cpu::simd::mul_add;
 
 pub(crate) use running::forward as by_running;
@@ -33,7 +37,7 @@ impl Shape {
     }
 
     /// Values that a channel is averaged over.
-    fn count(&self) -> f64 {
+    pub(super) fn count(&self) -> f64 {
         (self.batch * self.positions) as f64
     }
 
@@ -41,6 +45,21 @@ impl Shape {
     #[inline(always)]
     fn start(&self, image: usize, channel: usize) -> usize {
         (image * self.channels + channel) * self.positions
+    }
+
+    /// Where `channel` of `image` lies.
+    #[inline(always)]
+    pub(super) fn plane(&self, image: usize, channel: usize) -> std::ops::Range<usize> {
+        let start = self.start(image, channel);
+        start..start + self.positions
+    }
+
+    pub(super) fn of_input(conv: &super::ConvShape) -> Self {
+        Self {
+            batch: conv.batch,
+            channels: conv.in_channels,
+            positions: conv.input_len(),
+        }
     }
 }
 
@@ -70,7 +89,7 @@ pub(crate) struct Gradients {
 /// Normalises `x` by its own statistics.
 pub(crate) fn forward(shape: Shape, x: &[f32], layer: Layer<'_>) -> Output {
     let mut output = Output {
-        y: vec![0.0; shape.len()],
+        y: unset(shape.len()),
         mean: vec![0.0; shape.channels],
         var: vec![0.0; shape.channels],
     };
@@ -94,7 +113,7 @@ pub(crate) fn backward(
     y_grad: &[f32],
 ) -> Gradients {
     let mut grads = Gradients {
-        x: vec![0.0; shape.len()],
+        x: unset(shape.len()),
         weight: vec![0.0; shape.channels],
         bias: vec![0.0; shape.channels],
     };
@@ -108,16 +127,48 @@ pub(crate) fn backward(
     grads
 }
 
+/// Whether [`added_forward`] and [`added_backward`] compute such maps.
+pub(crate) fn takes_shortcut(shape: Shape) -> bool {
+    shape.positions >= WIDE_POSITIONS && shape.len() > 0
+}
+
+/// `act(norm(x) + shortcut)`, and the statistics of `x`.
+pub(crate) fn added_forward(shape: Shape, x: &[f32], layer: Layer<'_>, shortcut: &[f32]) -> Output {
+    added::forward(shape, x, layer, shortcut)
+}
+
+/// Gradients of the normalisation and of the shortcut.
+pub(crate) fn added_backward(
+    shape: Shape,
+    x: &[f32],
+    layer: Layer<'_>,
+    statistics: [&[f32]; 2],
+    shortcut: &[f32],
+    y_grad: &[f32],
+) -> (Gradients, Vec<f32>) {
+    added::backward(shape, x, layer, statistics, shortcut, y_grad)
+}
+
+/// Mean and biased variance of each channel.
+pub(crate) fn statistics(shape: Shape, x: &[f32]) -> [Vec<f32>; 2] {
+    let mut mean = vec![0.0; shape.channels];
+    let mut var = vec![0.0; shape.channels];
+    if shape.len() > 0 {
+        wide::statistics(shape, x, &mut mean, &mut var);
+    }
+    [mean, var]
+}
+
 /// The affine map of one channel: `(x - mean) * scale + shift`.
 #[derive(Debug, Clone, Copy, Default)]
-struct Affine {
-    mean: f32,
-    scale: f32,
+pub(super) struct Affine {
+    pub(super) mean: f32,
+    pub(super) scale: f32,
     shift: f32,
 }
 
 impl Affine {
-    fn new(layer: &Layer<'_>, channel: usize, mean: f32, var: f32) -> Self {
+    pub(super) fn new(layer: &Layer<'_>, channel: usize, mean: f32, var: f32) -> Self {
         let inverse_std = inverse_std(layer, var);
         Self {
             mean,
@@ -127,20 +178,33 @@ impl Affine {
     }
 }
 
-fn inverse_std(layer: &Layer<'_>, var: f32) -> f64 {
+pub(super) fn inverse_std(layer: &Layer<'_>, var: f32) -> f64 {
     1.0 / (f64::from(var) + layer.eps).sqrt()
 }
 
 /// The input gradient of one channel as `grad * scale + (x - mean) * slope + offset`, from the sums of
 /// `grad` and of `grad * (x - mean)` over the channel.
 #[derive(Debug, Clone, Copy, Default)]
-struct InputGradient {
+pub(super) struct InputGradient {
     slope: f32,
     offset: f32,
 }
 
 impl InputGradient {
-    fn new(affine: &Affine, inverse_std: f64, count: f64, sum: f64, product: f64) -> Self {
+    /// The gradient of one value, given that of its normalised value.
+    #[inline(always)]
+    pub(super) fn at<const FMA: bool>(&self, x: f32, grad: f32, affine: &Affine) -> f32 {
+        let rest = mul_add::<FMA>(x - affine.mean, self.slope, self.offset);
+        mul_add::<FMA>(grad, affine.scale, rest)
+    }
+
+    pub(super) fn new(
+        affine: &Affine,
+        inverse_std: f64,
+        count: f64,
+        sum: f64,
+        product: f64,
+    ) -> Self {
         let scale = f64::from(affine.scale);
         Self {
             slope: (-scale * inverse_std * inverse_std * product / count) as f32,
@@ -150,7 +214,7 @@ impl InputGradient {
 }
 
 /// An activation that loops are compiled for.
-trait Activate: Copy + Send + Sync {
+pub(super) trait Activate: Copy + Send + Sync {
     /// The activation of `pre`.
     fn value(pre: f32) -> f32;
     /// `grad` where the activation of `pre` has slope 1, else 0.
@@ -158,11 +222,11 @@ trait Activate: Copy + Send + Sync {
 }
 
 #[derive(Clone, Copy)]
-struct Identity;
+pub(super) struct Identity;
 #[derive(Clone, Copy)]
-struct Relu;
+pub(super) struct Relu;
 #[derive(Clone, Copy)]
-struct Relu6;
+pub(super) struct Relu6;
 
 // Comparisons are written so that NaN is passed on, by values and gradients alike.
 impl Activate for Identity {
@@ -219,10 +283,10 @@ macro_rules! with_activation {
         }
     };
 }
-use with_activation;
+pub(super) use with_activation;
 
 /// The normalised value before the activation; both passes must compute it alike.
 #[inline(always)]
-fn pre_activation<const FMA: bool>(x: f32, affine: &Affine) -> f32 {
+pub(super) fn pre_activation<const FMA: bool>(x: f32, affine: &Affine) -> f32 {
     mul_add::<FMA>(x - affine.mean, affine.scale, affine.shift)
 }

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use rayon::prelude::*;
 
 use super::{Activate, Affine, Layer, Shape, WIDE_POSITIONS, pre_activation, with_activation};
+use crate::cpu::buffer::unset;
 use crate::cpu::simd::{Kernel, dispatch};
 
 /// Values that a task should at least write.
@@ -105,7 +106,7 @@ pub(crate) fn forward(
     mean: &[f32],
     var: &[f32],
 ) -> Vec<f32> {
-    let mut y = vec![0.0; shape.len()];
+    let mut y = unset(shape.len());
     if shape.len() == 0 {
         return y;
     }

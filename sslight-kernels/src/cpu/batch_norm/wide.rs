@@ -9,9 +9,9 @@ use super::{
     with_activation,
 };
 use crate::cpu::disjoint::Disjoint;
-use crate::cpu::simd::{Kernel, dispatch, mul_add};
+use crate::cpu::simd::{Kernel, dispatch, mul_add, sum_of_lanes};
 
-const LANES: usize = 16;
+const LANES: usize = 32;
 /// Values that are summed in f32 before the sum goes to f64, to bound the rounding.
 const SUM_BLOCK: usize = 1024;
 /// Values that a task should at least read.
@@ -19,7 +19,11 @@ const MIN_TASK: usize = 1 << 14;
 
 /// Sums of two terms of each pair of values.
 #[inline(always)]
-fn sums(a: &[f32], b: &[f32], terms: impl Fn(f32, f32, [f32; 2]) -> [f32; 2]) -> [f64; 2] {
+pub(in crate::cpu) fn sums(
+    a: &[f32],
+    b: &[f32],
+    terms: impl Fn(f32, f32, [f32; 2]) -> [f32; 2],
+) -> [f64; 2] {
     let mut total = [0.0; 2];
     for (a, b) in a.chunks(SUM_BLOCK).zip(b.chunks(SUM_BLOCK)) {
         let mut first = [0.0f32; LANES];
@@ -36,10 +40,67 @@ fn sums(a: &[f32], b: &[f32], terms: impl Fn(f32, f32, [f32; 2]) -> [f32; 2]) ->
         for (lane, (a, b)) in a[whole..].iter().zip(&b[whole..]).enumerate() {
             [first[lane], second[lane]] = terms(*a, *b, [first[lane], second[lane]]);
         }
-        total[0] += f64::from(first.iter().sum::<f32>());
-        total[1] += f64::from(second.iter().sum::<f32>());
+        total[0] += f64::from(sum_of_lanes(first));
+        total[1] += f64::from(sum_of_lanes(second));
     }
     total
+}
+
+/// Mean and biased variance of a channel.
+#[inline(always)]
+pub(in crate::cpu) fn channel_statistics<const FMA: bool>(
+    shape: Shape,
+    channel: usize,
+    x: &[f32],
+) -> [f32; 2] {
+    // Deviations from the mean of the first map instead of the values: else the variance would
+    // be a small difference of large sums.
+    let first = &x[shape.plane(0, channel)];
+    let [sum, _] = sums(first, first, |x, _, [sum, rest]| [sum + x, rest]);
+    let origin = (sum / shape.positions as f64) as f32;
+    let mut total = [0.0; 2];
+    for image in 0..shape.batch {
+        let x = &x[shape.plane(image, channel)];
+        let part = sums(x, x, |x, _, [sum, square]| {
+            let deviation = x - origin;
+            [
+                sum + deviation,
+                mul_add::<FMA>(deviation, deviation, square),
+            ]
+        });
+        total = [total[0] + part[0], total[1] + part[1]];
+    }
+    let shift = total[0] / shape.count();
+    let mean = (f64::from(origin) + shift) as f32;
+    let var = total[1] / shape.count() - shift * shift;
+    // Rounding may leave less than nothing; `max` would make not-a-number a zero.
+    let var = if var < 0.0 { 0.0 } else { var as f32 };
+    [mean, var]
+}
+
+struct ChannelStatistics<'a> {
+    shape: Shape,
+    channel: usize,
+    x: &'a [f32],
+}
+
+impl Kernel for ChannelStatistics<'_> {
+    type Output = [f32; 2];
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> [f32; 2] {
+        channel_statistics::<FMA>(self.shape, self.channel, self.x)
+    }
+}
+
+pub(super) fn statistics(shape: Shape, x: &[f32], mean: &mut [f32], var: &mut [f32]) {
+    mean.par_iter_mut()
+        .zip(var)
+        .enumerate()
+        .with_min_len(MIN_TASK.div_ceil(shape.batch * shape.positions))
+        .for_each(|(channel, (mean, var))| {
+            [*mean, *var] = dispatch(ChannelStatistics { shape, channel, x });
+        });
 }
 
 struct Forward<'a, A> {
@@ -57,30 +118,8 @@ impl<A: Activate> Kernel for Forward<'_, A> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> [f32; 2] {
         let shape = self.shape;
-        let plane = |image| {
-            let start = shape.start(image, self.channel);
-            start..start + shape.positions
-        };
-        // Deviations from the mean of the first map instead of the values: else the variance would
-        // be a small difference of large sums.
-        let first = &self.x[plane(0)];
-        let [sum, _] = sums(first, first, |x, _, [sum, rest]| [sum + x, rest]);
-        let origin = (sum / shape.positions as f64) as f32;
-        let mut total = [0.0; 2];
-        for image in 0..shape.batch {
-            let x = &self.x[plane(image)];
-            let part = sums(x, x, |x, _, [sum, square]| {
-                let deviation = x - origin;
-                [
-                    sum + deviation,
-                    mul_add::<FMA>(deviation, deviation, square),
-                ]
-            });
-            total = [total[0] + part[0], total[1] + part[1]];
-        }
-        let shift = total[0] / shape.count();
-        let mean = (f64::from(origin) + shift) as f32;
-        let var = (total[1] / shape.count() - shift * shift).max(0.0) as f32;
+        let plane = |image| shape.plane(image, self.channel);
+        let [mean, var] = channel_statistics::<FMA>(shape, self.channel, self.x);
         let affine = Affine::new(&self.layer, self.channel, mean, var);
         for image in 0..shape.batch {
             // SAFETY: this task alone writes this channel, one image after the other.
@@ -130,10 +169,7 @@ impl<A: Activate> Kernel for Backward<'_, A> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> [f32; 2] {
         let (shape, affine) = (self.shape, self.affine);
-        let plane = |image| {
-            let start = shape.start(image, self.channel);
-            start..start + shape.positions
-        };
+        let plane = |image| shape.plane(image, self.channel);
         let mut total = [0.0; 2];
         for image in 0..shape.batch {
             let (x, grad) = (&self.x[plane(image)], &self.y_grad[plane(image)]);
@@ -152,8 +188,7 @@ impl<A: Activate> Kernel for Backward<'_, A> {
             let x_grad = unsafe { self.x_grad.range(plane(image)) };
             for ((x_grad, x), grad) in x_grad.iter_mut().zip(x).zip(grad) {
                 let grad = A::grad(pre_activation::<FMA>(*x, &affine), *grad);
-                let rest = mul_add::<FMA>(*x - affine.mean, input.slope, input.offset);
-                *x_grad = mul_add::<FMA>(grad, affine.scale, rest);
+                *x_grad = input.at::<FMA>(*x, grad, &affine);
             }
         }
         [(product * self.inverse_std) as f32, sum as f32]

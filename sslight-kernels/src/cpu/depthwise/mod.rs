@@ -5,8 +5,10 @@
 //!   ([`lanes`]).
 
 mod lanes;
+mod normalized;
 mod planes;
 
+use super::batch_norm::{Gradients, Layer, Output};
 use super::shape::ConvShape;
 
 /// Positions of the kernel.
@@ -47,6 +49,33 @@ pub(crate) fn backward_weight(shape: &ConvShape, x: &[f32], y_grad: &[f32]) -> V
     } else {
         planes::backward_weight(shape, x, y_grad)
     }
+}
+
+/// Whether a normalisation before the convolution is computed with it.
+pub(crate) fn takes_normalization(shape: &ConvShape) -> bool {
+    shape.output_len() > LANE_POSITIONS
+}
+
+/// [`forward`] of what `layer` makes of `x`, and the statistics of `x`.
+pub(crate) fn normalized_forward(
+    shape: &ConvShape,
+    x: &[f32],
+    layer: Layer<'_>,
+    weight: &[f32],
+) -> Output {
+    normalized::forward(shape, x, layer, weight)
+}
+
+/// The gradients of the normalisation and of the weight.
+pub(crate) fn normalized_backward(
+    shape: &ConvShape,
+    x: &[f32],
+    layer: Layer<'_>,
+    statistics: [&[f32]; 2],
+    weight: &[f32],
+    y_grad: &[f32],
+) -> (Gradients, Vec<f32>) {
+    normalized::backward(shape, x, layer, statistics, weight, y_grad)
 }
 
 /// The kernel of a channel.

@@ -13,29 +13,30 @@
 use rayon::prelude::*;
 
 use super::{TAPS, kernel};
+use crate::cpu::buffer::unset;
 use crate::cpu::shape::ConvShape;
-use crate::cpu::simd::{Kernel, dispatch, mul_add};
+use crate::cpu::simd::{Kernel, dispatch, mul_add, sum_of_lanes};
 
 /// Values that a task should at least move.
 const MIN_TASK: usize = 1 << 15;
-const LANES: usize = 8;
+const LANES: usize = 16;
 
 /// Where things lie in the buffers of one plane.
 #[derive(Clone, Copy)]
-struct Layout {
-    stride: usize,
+pub(super) struct Layout {
+    pub(super) stride: usize,
     input: [usize; 2],
-    output: [usize; 2],
+    pub(super) output: [usize; 2],
     padding: [usize; 2],
     /// Rows and columns by which an output row reaches beyond its own index: `2 / stride`.
-    reach: usize,
-    pitch: usize,
+    pub(super) reach: usize,
+    pub(super) pitch: usize,
     /// Rows of a phase plane.
     rows: usize,
 }
 
 impl Layout {
-    fn new(shape: &ConvShape) -> Self {
+    pub(super) fn new(shape: &ConvShape) -> Self {
         let stride = shape.stride[0];
         let reach = 2 / stride;
         Self {
@@ -49,29 +50,35 @@ impl Layout {
         }
     }
 
-    fn phase_len(&self) -> usize {
+    pub(super) fn phase_len(&self) -> usize {
         self.rows * self.pitch
     }
 
-    /// From the first to the last output, with the gaps between rows.
-    fn run_len(&self) -> usize {
-        (self.output[0] - 1) * self.pitch + self.output[1]
+    /// From the first to the last output, with the gaps between rows, in whole vectors: what is computed after the
+    /// last output is thrown away.
+    pub(super) fn run_len(&self) -> usize {
+        ((self.output[0] - 1) * self.pitch + self.output[1]).next_multiple_of(LANES)
+    }
+
+    /// All phase planes, and zeros for the last vectors of runs.
+    pub(super) fn phases_len(&self) -> usize {
+        self.stride * self.stride * self.phase_len() + LANES
     }
 
     /// A plane of output gradients with `reach` zeros on each side (shared between rows).
-    fn padded_output_len(&self) -> usize {
-        (self.rows + self.reach) * self.pitch + self.reach
+    pub(super) fn padded_output_len(&self) -> usize {
+        (self.rows + self.reach) * self.pitch + self.reach + LANES
     }
 
     /// Where output (0, 0) finds what kernel position `tap` sees, in the phase planes.
-    fn tap_offset(&self, tap: usize) -> usize {
+    pub(super) fn tap_offset(&self, tap: usize) -> usize {
         let (row, column, s) = (tap / 3, tap % 3, self.stride);
         (row % s * s + column % s) * self.phase_len() + row / s * self.pitch + column / s
     }
 
     /// Copies a plane to its phase planes, whose other values are zero and stay so.
     #[inline(always)]
-    fn fill_phases(&self, plane: &[f32], phases: &mut [f32]) {
+    pub(super) fn fill_phases(&self, plane: &[f32], phases: &mut [f32]) {
         let [_, width] = self.input;
         for (y, row) in plane.chunks_exact(width).enumerate() {
             let r = y + self.padding[0];
@@ -109,7 +116,7 @@ fn copy_strided(target: &mut [f32], source: &[f32], stride: usize) {
 
 /// `run[i] = sum_t weights[t] * buffer[offsets[t] + i]`.
 #[inline(always)]
-fn correlate<const FMA: bool, const N: usize>(
+pub(super) fn correlate<const FMA: bool, const N: usize>(
     run: &mut [f32],
     buffer: &[f32],
     offsets: [usize; N],
@@ -126,13 +133,16 @@ fn correlate<const FMA: bool, const N: usize>(
     }
 }
 
-/// `sum_i run[i] * buffer[offsets[t] + i]` for each kernel position.
+/// `sum_i run[i] * buffer[offsets[t] + i]` for each kernel position; the length of `run` must be that of whole vectors.
 #[inline(always)]
-fn dot_taps<const FMA: bool>(run: &[f32], buffer: &[f32], offsets: [usize; TAPS]) -> [f32; TAPS] {
+pub(super) fn dot_taps<const FMA: bool>(
+    run: &[f32],
+    buffer: &[f32],
+    offsets: [usize; TAPS],
+) -> [f32; TAPS] {
     let taps = offsets.map(|offset| &buffer[offset..offset + run.len()]);
     let mut sums = [[0.0f32; LANES]; TAPS];
-    let whole = run.len() / LANES * LANES;
-    for start in (0..whole).step_by(LANES) {
+    for start in (0..run.len() / LANES * LANES).step_by(LANES) {
         let value: &[f32] = &run[start..start + LANES];
         for (sum, tap) in sums.iter_mut().zip(&taps) {
             let tap = &tap[start..start + LANES];
@@ -141,10 +151,7 @@ fn dot_taps<const FMA: bool>(run: &[f32], buffer: &[f32], offsets: [usize; TAPS]
             }
         }
     }
-    std::array::from_fn(|t| {
-        let tail: f32 = (whole..run.len()).map(|i| run[i] * taps[t][i]).sum();
-        sums[t].iter().sum::<f32>() + tail
-    })
+    sums.map(sum_of_lanes)
 }
 
 struct Forward<'a> {
@@ -163,7 +170,7 @@ impl Kernel for Forward<'_> {
     fn run<const FMA: bool>(self) {
         let layout = self.layout;
         let offsets: [usize; TAPS] = std::array::from_fn(|tap| layout.tap_offset(tap));
-        let mut phases = vec![0.0; layout.stride * layout.stride * layout.phase_len()];
+        let mut phases = vec![0.0; layout.phases_len()];
         let mut run = vec![0.0; layout.run_len()];
         let x_planes = self.x.chunks_exact(layout.input[0] * layout.input[1]);
         let y_planes = self.y.chunks_exact_mut(layout.output[0] * layout.output[1]);
@@ -171,12 +178,7 @@ impl Kernel for Forward<'_> {
             let weights = kernel(self.weight, (self.first_plane + index) % self.channels);
             layout.fill_phases(x, &mut phases);
             correlate::<FMA, TAPS>(&mut run, &phases, offsets, weights);
-            for (y, run) in y
-                .chunks_exact_mut(layout.output[1])
-                .zip(run.chunks(layout.pitch))
-            {
-                y.copy_from_slice(&run[..layout.output[1]]);
-            }
+            layout.read_run(&run, y);
         }
     }
 }
@@ -190,29 +192,58 @@ struct BackwardInput<'a> {
     x_grad: &'a mut [f32],
 }
 
-impl BackwardInput<'_> {
+impl Layout {
+    /// Copies a plane of output gradients between zeros, which stay so.
+    #[inline(always)]
+    pub(super) fn fill_padded(&self, y_grad: &[f32], padded: &mut [f32]) {
+        for (row, y) in y_grad.chunks_exact(self.output[1]).enumerate() {
+            let start = (row + self.reach) * self.pitch + self.reach;
+            padded[start..start + y.len()].copy_from_slice(y);
+        }
+    }
+
+    /// The phases of the input gradient.
+    #[inline(always)]
+    pub(super) fn correlate_back<const FMA: bool>(
+        &self,
+        weights: &[f32; TAPS],
+        padded: &[f32],
+        phases: &mut [f32],
+    ) {
+        if self.stride == 1 {
+            self.phase_back::<FMA, 3, 3, 9>([0, 0], weights, padded, phases);
+        } else {
+            self.phase_back::<FMA, 2, 2, 4>([0, 0], weights, padded, phases);
+            self.phase_back::<FMA, 2, 1, 2>([0, 1], weights, padded, phases);
+            self.phase_back::<FMA, 1, 2, 2>([1, 0], weights, padded, phases);
+            self.phase_back::<FMA, 1, 1, 1>([1, 1], weights, padded, phases);
+        }
+    }
+
     /// The run of one phase of the input gradient: output `a` rows up and `b` columns left took this
     /// input under kernel position `(row_phase + s a, column_phase + s b)`.
     #[inline(always)]
-    fn phase<const FMA: bool, const ROWS: usize, const COLUMNS: usize, const N: usize>(
-        layout: &Layout,
+    fn phase_back<const FMA: bool, const ROWS: usize, const COLUMNS: usize, const N: usize>(
+        &self,
         [row_phase, column_phase]: [usize; 2],
         weights: &[f32; TAPS],
         padded: &[f32],
         phases: &mut [f32],
     ) {
-        let s = layout.stride;
+        let s = self.stride;
         let up_left = |t: usize| (t / COLUMNS, t % COLUMNS);
         let offsets: [usize; N] = std::array::from_fn(|t| {
             let (a, b) = up_left(t);
-            (layout.reach - a) * layout.pitch + layout.reach - b
+            (self.reach - a) * self.pitch + self.reach - b
         });
         let taps: [f32; N] = std::array::from_fn(|t| {
             let (a, b) = up_left(t);
             weights[(row_phase + s * a) * 3 + column_phase + s * b]
         });
-        let len = layout.phase_len();
-        let run = &mut phases[(row_phase * s + column_phase) * len..][..len];
+        let len = self.phase_len();
+        // In whole vectors: what is written past this phase is overwritten by the next, or is never read.
+        let run =
+            &mut phases[(row_phase * s + column_phase) * len..][..len.next_multiple_of(LANES)];
         correlate::<FMA, N>(run, padded, offsets, taps);
     }
 }
@@ -224,7 +255,7 @@ impl Kernel for BackwardInput<'_> {
     fn run<const FMA: bool>(self) {
         let layout = self.layout;
         let mut padded = vec![0.0; layout.padded_output_len()];
-        let mut phases = vec![0.0; layout.stride * layout.stride * layout.phase_len()];
+        let mut phases = vec![0.0; layout.phases_len()];
         let x_planes = self
             .x_grad
             .chunks_exact_mut(layout.input[0] * layout.input[1]);
@@ -233,27 +264,28 @@ impl Kernel for BackwardInput<'_> {
             .chunks_exact(layout.output[0] * layout.output[1]);
         for (index, (x, y)) in x_planes.zip(y_planes).enumerate() {
             let weights = kernel(self.weight, (self.first_plane + index) % self.channels);
-            for (row, y) in y.chunks_exact(layout.output[1]).enumerate() {
-                let start = (row + layout.reach) * layout.pitch + layout.reach;
-                padded[start..start + y.len()].copy_from_slice(y);
-            }
-            if layout.stride == 1 {
-                Self::phase::<FMA, 3, 3, 9>(&layout, [0, 0], &weights, &padded, &mut phases);
-            } else {
-                Self::phase::<FMA, 2, 2, 4>(&layout, [0, 0], &weights, &padded, &mut phases);
-                Self::phase::<FMA, 2, 1, 2>(&layout, [0, 1], &weights, &padded, &mut phases);
-                Self::phase::<FMA, 1, 2, 2>(&layout, [1, 0], &weights, &padded, &mut phases);
-                Self::phase::<FMA, 1, 1, 1>(&layout, [1, 1], &weights, &padded, &mut phases);
-            }
+            layout.fill_padded(y, &mut padded);
+            layout.correlate_back::<FMA>(&weights, &padded, &mut phases);
             layout.read_phases(&phases, x);
         }
     }
 }
 
 impl Layout {
+    /// Copies a run of outputs, without the gaps between its rows.
+    #[inline(always)]
+    pub(super) fn read_run(&self, run: &[f32], y: &mut [f32]) {
+        for (y, run) in y
+            .chunks_exact_mut(self.output[1])
+            .zip(run.chunks(self.pitch))
+        {
+            y.copy_from_slice(&run[..self.output[1]]);
+        }
+    }
+
     /// Copies phase planes back to a plane; inputs beyond the last output's reach get 0.
     #[inline(always)]
-    fn read_phases(&self, phases: &[f32], plane: &mut [f32]) {
+    pub(super) fn read_phases(&self, phases: &[f32], plane: &mut [f32]) {
         let s = self.stride;
         for (y, row) in plane.chunks_exact_mut(self.input[1]).enumerate() {
             let r = y + self.padding[0];
@@ -297,7 +329,7 @@ impl Kernel for BackwardWeight<'_> {
     fn run<const FMA: bool>(self) -> [f64; TAPS] {
         let (layout, shape) = (self.layout, self.shape);
         let offsets: [usize; TAPS] = std::array::from_fn(|tap| layout.tap_offset(tap));
-        let mut phases = vec![0.0; layout.stride * layout.stride * layout.phase_len()];
+        let mut phases = vec![0.0; layout.phases_len()];
         let mut run = vec![0.0; layout.run_len()];
         let mut total = [0.0; TAPS];
         for image in 0..shape.batch {
@@ -325,7 +357,7 @@ fn planes_per_task(shape: &ConvShape) -> usize {
 }
 
 pub(super) fn forward(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
-    let mut y = vec![0.0; shape.batch * shape.out_channels * shape.output_len()];
+    let mut y = unset(shape.batch * shape.out_channels * shape.output_len());
     let planes = planes_per_task(shape);
     y.par_chunks_mut(planes * shape.output_len())
         .zip(x.par_chunks(planes * shape.input_len()))
@@ -344,7 +376,7 @@ pub(super) fn forward(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f32> 
 }
 
 pub(super) fn backward_input(shape: &ConvShape, weight: &[f32], y_grad: &[f32]) -> Vec<f32> {
-    let mut x_grad = vec![0.0; shape.batch * shape.in_channels * shape.input_len()];
+    let mut x_grad = unset(shape.batch * shape.in_channels * shape.input_len());
     let planes = planes_per_task(shape);
     x_grad
         .par_chunks_mut(planes * shape.input_len())
