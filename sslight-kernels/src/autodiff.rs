@@ -216,9 +216,6 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
             OpsKind::Tracked(mut prep) => {
                 let [x_id, weight, bias] =
                     [&x, &norm.weight, &norm.bias].map(|t| prep.checkpoint(t));
-                // Without an activation the way back does not look at the shortcut.
-                let shortcut_id =
-                    (norm.activation != Activation::None).then(|| prep.checkpoint(&shortcut));
                 let (eps, activation) = (norm.eps, norm.activation);
                 let output = output(x, norm, shortcut);
                 let state = BatchNormAddState {
@@ -231,7 +228,8 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                         mean: output.mean.clone(),
                         var: output.var.clone(),
                     },
-                    shortcut: shortcut_id,
+                    // What follows keeps it too, most often.
+                    y: output.y.clone(),
                 };
                 (prep.finish(state, output.y), output.mean, output.var)
             }
@@ -251,14 +249,14 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         x: FloatTensor<Self>,
         norm: Normalization<FloatTensor<Self>>,
         statistics: Statistics<FloatTensor<Self>>,
-        shortcut: FloatTensor<Self>,
+        output: FloatTensor<Self>,
         output_grad: FloatTensor<Self>,
     ) -> (BatchNormGradients<FloatTensor<Self>>, FloatTensor<Self>) {
         let (grads, shortcut) = B::batch_norm_add_backward(
             x.primitive,
             inner_norm::<B, C>(norm),
             inner_statistics::<B, C>(statistics),
-            shortcut.primitive,
+            output.primitive,
             output_grad.primitive,
         );
         (outer_gradients::<B, C>(grads), Self::from_inner(shortcut))

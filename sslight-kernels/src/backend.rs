@@ -227,16 +227,16 @@ pub trait Backend: burn::tensor::backend::Backend {
         stock::batch_norm_add_forward::<Self>(x, norm, shortcut)
     }
 
-    /// Gradients of [`batch_norm_add_forward`](Self::batch_norm_add_forward), given that for its output and the
+    /// Gradients of [`batch_norm_add_forward`](Self::batch_norm_add_forward), given its output, that for it, and the
     /// statistics that it returned; the second is that for the shortcut.
     fn batch_norm_add_backward(
         x: FloatTensor<Self>,
         norm: Normalization<FloatTensor<Self>>,
         statistics: Statistics<FloatTensor<Self>>,
-        shortcut: FloatTensor<Self>,
+        output: FloatTensor<Self>,
         output_grad: FloatTensor<Self>,
     ) -> (BatchNormGradients<FloatTensor<Self>>, FloatTensor<Self>) {
-        stock::batch_norm_add_backward::<Self>(x, norm, statistics, shortcut, output_grad)
+        stock::batch_norm_add_backward::<Self>(x, norm, statistics, output, output_grad)
     }
 
     /// Cross entropies of views with the targets of other views: see

@@ -193,24 +193,12 @@ pub(crate) fn batch_norm_add_backward<B: KernelBackend>(
     x: FloatTensor<B>,
     norm: Normalization<FloatTensor<B>>,
     statistics: Statistics<FloatTensor<B>>,
-    shortcut: FloatTensor<B>,
+    output: FloatTensor<B>,
     output_grad: FloatTensor<B>,
 ) -> (BatchNormGradients<FloatTensor<B>>, FloatTensor<B>) {
-    let grad = if norm.activation == Activation::None {
-        output_grad
-    } else {
-        let values = B::batch_norm_running(
-            x.clone(),
-            norm.weight.clone(),
-            norm.bias.clone(),
-            statistics.mean.clone(),
-            statistics.var.clone(),
-            norm.eps,
-            Activation::None,
-        );
-        let sum = tensor::<B, 3>(values) + tensor(shortcut);
-        primitive(passed(tensor(output_grad), sum, norm.activation))
-    };
+    // An activation is flat exactly where its own value is that of its flat parts.
+    let (y, grad) = (tensor::<B, 3>(output), tensor(output_grad));
+    let grad = primitive(passed(grad, y, norm.activation));
     let grads = B::batch_norm_train_backward(
         x,
         norm.weight,

@@ -169,8 +169,7 @@ pub(super) struct BatchNormAdd;
 pub(super) struct BatchNormAddState<F> {
     pub(super) x: NodeId,
     pub(super) norm: KeptNorm<F>,
-    /// Where the activation needs it.
-    pub(super) shortcut: Option<NodeId>,
+    pub(super) y: F,
 }
 
 impl<B: Backend> Backward<B, 4> for BatchNormAdd {
@@ -187,13 +186,8 @@ impl<B: Backend> Backward<B, 4> for BatchNormAdd {
         let grad = grads.consume::<B>(&ops.node);
         let x: FloatTensor<B> = checkpointer.retrieve_node_output(state.x);
         let (norm, statistics) = state.norm.retrieve(checkpointer);
-        let shortcut = match state.shortcut {
-            Some(id) => checkpointer.retrieve_node_output(id),
-            // Any tensor of its shape.
-            None => x.clone(),
-        };
         let (parent_grads, shortcut_grad) =
-            B::batch_norm_add_backward(x, norm, statistics, shortcut, grad);
+            B::batch_norm_add_backward(x, norm, statistics, state.y, grad);
         let nodes = [x_node, weight_node, bias_node].map(|node| node.map(|node| node.id));
         register_norm::<B>(grads, nodes, parent_grads);
         if let Some(node) = shortcut_node {

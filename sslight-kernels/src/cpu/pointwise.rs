@@ -15,7 +15,7 @@ use super::shape::ConvShape;
 use super::simd::{Kernel, dispatch, mul_add};
 
 /// Values of a tile.
-const TILE: usize = 1 << 16;
+const TILE: usize = 1 << 17;
 /// Columns of a tile, at least and at most.
 const TILE_COLUMNS: [usize; 2] = [128, 2048];
 /// Smaller maps are for kernels that take several images to a product.

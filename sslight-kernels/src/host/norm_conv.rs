@@ -183,19 +183,18 @@ pub(super) fn batch_norm_add_backward<B: HostBackend>(
     x: FloatTensor<B>,
     norm: Normalization<FloatTensor<B>>,
     statistics: Statistics<FloatTensor<B>>,
-    shortcut: FloatTensor<B>,
+    output: FloatTensor<B>,
     output_grad: FloatTensor<B>,
 ) -> (BatchNormGradients<FloatTensor<B>>, FloatTensor<B>) {
-    let shape = match added_shape(&x, &shortcut) {
+    let shape = match added_shape(&x, &output) {
         // Without an activation the shortcut's gradient is that of the sum.
         Some(shape) if norm.activation != Activation::None => shape,
         _ => {
-            return stock::batch_norm_add_backward::<B>(x, norm, statistics, shortcut, output_grad);
+            return stock::batch_norm_add_backward::<B>(x, norm, statistics, output, output_grad);
         }
     };
-    let [x, mean, var, shortcut, grad] =
-        [x, statistics.mean, statistics.var, shortcut, output_grad]
-            .map(|tensor| tensor.contiguous());
+    let [x, mean, var, output, grad] =
+        [x, statistics.mean, statistics.var, output, output_grad].map(|tensor| tensor.contiguous());
     let norm = contiguous(norm);
     let (grads, shortcut_grad) = timed(
         "batch norm and shortcut backward",
@@ -208,7 +207,7 @@ pub(super) fn batch_norm_add_backward<B: HostBackend>(
                 x.values(),
                 layer,
                 statistics,
-                shortcut.values(),
+                output.values(),
                 grad.values(),
             )
         },

@@ -74,7 +74,7 @@ struct Backward<'a, A> {
     x: &'a [f32],
     affine: Affine,
     inverse_std: f64,
-    shortcut: &'a [f32],
+    y: &'a [f32],
     y_grad: &'a [f32],
     x_grad: &'a Disjoint<'a>,
     shortcut_grad: &'a Disjoint<'a>,
@@ -90,13 +90,13 @@ impl<A: Activate> Kernel for Backward<'_, A> {
         let mut total = [0.0; 2];
         for image in 0..shape.batch {
             let plane = shape.plane(image, self.channel);
-            let (x, shortcut) = (&self.x[plane.clone()], &self.shortcut[plane.clone()]);
+            let (x, y) = (&self.x[plane.clone()], &self.y[plane.clone()]);
             let y_grad = &self.y_grad[plane.clone()];
             // SAFETY: this task alone writes this channel, one image after the other.
             let grad = unsafe { self.shortcut_grad.range(plane) };
-            for (((grad, x), shortcut), y_grad) in grad.iter_mut().zip(x).zip(shortcut).zip(y_grad)
-            {
-                *grad = A::grad(pre_activation::<FMA>(*x, &affine) + shortcut, *y_grad);
+            for ((grad, y), y_grad) in grad.iter_mut().zip(y).zip(y_grad) {
+                // An activation is flat exactly where its own value is that of its flat parts.
+                *grad = A::grad(*y, *y_grad);
             }
             let part = sums(x, grad, |x, grad, [sum, product]| {
                 let product = mul_add::<FMA>(grad, x - affine.mean, product);
@@ -130,7 +130,7 @@ pub(super) fn backward(
     x: &[f32],
     layer: Layer<'_>,
     [mean, var]: [&[f32]; 2],
-    shortcut: &[f32],
+    y: &[f32],
     y_grad: &[f32],
 ) -> (Gradients, Vec<f32>) {
     let mut grads = Gradients {
@@ -153,7 +153,7 @@ pub(super) fn backward(
                 x,
                 affine: Affine::new(&layer, channel, mean[channel], var[channel]),
                 inverse_std: inverse_std(&layer, var[channel]),
-                shortcut,
+                y,
                 y_grad,
                 x_grad: &x_grad,
                 shortcut_grad: &of_shortcut,

@@ -137,16 +137,16 @@ pub(crate) fn added_forward(shape: Shape, x: &[f32], layer: Layer<'_>, shortcut:
     added::forward(shape, x, layer, shortcut)
 }
 
-/// Gradients of the normalisation and of the shortcut.
+/// Gradients of the normalisation and of the shortcut, given the output and the gradient for it.
 pub(crate) fn added_backward(
     shape: Shape,
     x: &[f32],
     layer: Layer<'_>,
     statistics: [&[f32]; 2],
-    shortcut: &[f32],
+    y: &[f32],
     y_grad: &[f32],
 ) -> (Gradients, Vec<f32>) {
-    added::backward(shape, x, layer, statistics, shortcut, y_grad)
+    added::backward(shape, x, layer, statistics, y, y_grad)
 }
 
 /// Mean and biased variance of each channel.

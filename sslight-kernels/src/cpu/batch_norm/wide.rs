@@ -11,7 +11,7 @@ use super::{
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::simd::{Kernel, dispatch, mul_add, sum_of_lanes};
 
-const LANES: usize = 32;
+const LANES: usize = 16;
 /// Values that are summed in f32 before the sum goes to f64, to bound the rounding.
 const SUM_BLOCK: usize = 1024;
 /// Values that a task should at least read.
@@ -53,25 +53,36 @@ pub(in crate::cpu) fn channel_statistics<const FMA: bool>(
     channel: usize,
     x: &[f32],
 ) -> [f32; 2] {
-    // Deviations from the mean of the first map instead of the values: else the variance would
-    // be a small difference of large sums.
-    let first = &x[shape.plane(0, channel)];
-    let [sum, _] = sums(first, first, |x, _, [sum, rest]| [sum + x, rest]);
-    let origin = (sum / shape.positions as f64) as f32;
-    let mut total = [0.0; 2];
+    // Deviations from some value of the channel instead of the values: else the variance would be a small difference
+    // of large sums. In f64, as in PyTorch: activations next to the kink of a ReLU should not change sides.
+    let origin = f64::from(x[shape.start(0, channel)]);
+    let mut total = [0.0f64; 2];
     for image in 0..shape.batch {
         let x = &x[shape.plane(image, channel)];
-        let part = sums(x, x, |x, _, [sum, square]| {
-            let deviation = x - origin;
-            [
-                sum + deviation,
-                mul_add::<FMA>(deviation, deviation, square),
-            ]
-        });
-        total = [total[0] + part[0], total[1] + part[1]];
+        let mut lanes = [[0.0f64; LANES]; 2];
+        let whole = x.chunks_exact(LANES);
+        let rest = whole.remainder();
+        for x in whole {
+            for lane in 0..LANES {
+                let deviation = f64::from(x[lane]) - origin;
+                lanes[0][lane] += deviation;
+                lanes[1][lane] = if FMA {
+                    deviation.mul_add(deviation, lanes[1][lane])
+                } else {
+                    lanes[1][lane] + deviation * deviation
+                };
+            }
+        }
+        for x in rest {
+            let deviation = f64::from(*x) - origin;
+            total = [total[0] + deviation, total[1] + deviation * deviation];
+        }
+        for (total, lanes) in total.iter_mut().zip(lanes) {
+            *total += lanes.iter().sum::<f64>();
+        }
     }
     let shift = total[0] / shape.count();
-    let mean = (f64::from(origin) + shift) as f32;
+    let mean = (origin + shift) as f32;
     let var = total[1] / shape.count() - shift * shift;
     // Rounding may leave less than nothing; `max` would make not-a-number a zero.
     let var = if var < 0.0 { 0.0 } else { var as f32 };
