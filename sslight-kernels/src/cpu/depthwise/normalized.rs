@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use rayon::prelude::*;
 
-use super::planes::{Layout, correlate, dot_taps};
+use super::planes::{Layout, dot_taps};
 use super::{TAPS, kernel};
 use crate::cpu::batch_norm::{
     Activate, Affine, Gradients, InputGradient, Layer, Output, Shape, channel_statistics,
@@ -56,11 +56,10 @@ impl<A: Activate> Kernel for Forward<'_, A> {
                 &mut plane,
             );
             layout.fill_phases(&plane, &mut phases);
-            correlate::<FMA, TAPS>(&mut run, &phases, offsets, weights);
             let start = (image * input.channels + self.channel) * outputs;
             // SAFETY: this task alone writes this channel, one image after the other.
             let y = unsafe { self.y.range(start..start + outputs) };
-            layout.read_run(&run, y);
+            layout.outputs::<FMA>(&phases, offsets, weights, &mut run, y);
         }
         [mean, var]
     }
@@ -140,10 +139,9 @@ impl<A: Activate> Kernel for Backward<'_, A> {
             for (total, product) in kernel_grad.iter_mut().zip(products) {
                 *total += f64::from(product);
             }
-            layout.correlate_back::<FMA>(&weights, &padded, &mut back);
             // SAFETY: this task alone writes this channel, one image after the other.
             let grad = unsafe { self.x_grad.range(input.plane(image, self.channel)) };
-            layout.read_phases(&back, grad);
+            layout.input_gradient::<FMA>(&weights, &padded, &mut back, grad);
             for (grad, x) in grad.iter_mut().zip(x) {
                 *grad = A::grad(pre_activation::<FMA>(*x, &affine), *grad);
             }

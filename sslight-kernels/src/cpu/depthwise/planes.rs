@@ -106,17 +106,90 @@ impl Layout {
 fn copy_strided(target: &mut [f32], source: &[f32], stride: usize) {
     if stride == 1 {
         let len = target.len().min(source.len());
-        target[..len].copy_from_slice(&source[..len]);
+        copy_row(&mut target[..len], &source[..len]);
     } else {
-        for (target, pair) in target.iter_mut().zip(source.chunks(2)) {
+        let len = target.len().min(source.len().div_ceil(2));
+        let pairs = source.chunks_exact(2);
+        let last = pairs.remainder().first();
+        for (target, pair) in target.iter_mut().zip(pairs) {
             *target = pair[0];
+        }
+        if let (Some(last), true) = (last, len > source.len() / 2) {
+            target[len - 1] = *last;
+        }
+    }
+}
+
+/// Copies a row: by vectors, the last of which overlaps the one before. Rows are short, and a call of `memcpy` for each
+/// takes longer than the row.
+#[inline(always)]
+fn copy_row(target: &mut [f32], source: &[f32]) {
+    let len = target.len();
+    if !copy_vectors::<LANES>(target, source)
+        && !copy_vectors::<{ LANES / 2 }>(target, source)
+        && !copy_vectors::<{ LANES / 4 }>(target, source)
+    {
+        for i in 0..len {
+            target[i] = source[i];
+        }
+    }
+}
+
+/// Copies a row of at least `WIDTH` values; whether it is one.
+#[inline(always)]
+fn copy_vectors<const WIDTH: usize>(target: &mut [f32], source: &[f32]) -> bool {
+    let len = target.len();
+    if len < WIDTH {
+        return false;
+    }
+    for start in vector_starts::<WIDTH>(len) {
+        let mut vector = [0.0; WIDTH];
+        vector.copy_from_slice(&source[start..start + WIDTH]);
+        target[start..start + WIDTH].copy_from_slice(&vector);
+    }
+    true
+}
+
+/// Where the vectors of a row of at least `WIDTH` values start; the last one ends with the row.
+#[inline(always)]
+fn vector_starts<const WIDTH: usize>(len: usize) -> impl Iterator<Item = usize> {
+    let last = len - WIDTH;
+    (0..len.div_ceil(WIDTH)).map(move |index| (index * WIDTH).min(last))
+}
+
+/// [`correlate`] row by row, straight to rows of outputs of at least [`LANES`] values; row `i` reads from
+/// `i * pitch` on. The last vector of a row overlaps the one before.
+#[inline(always)]
+fn correlate_rows<const FMA: bool>(
+    rows: &mut [f32],
+    width: usize,
+    pitch: usize,
+    buffer: &[f32],
+    offsets: [usize; TAPS],
+    weights: [f32; TAPS],
+) {
+    for (row, out) in rows.chunks_exact_mut(width).enumerate() {
+        let taps = offsets.map(|offset| &buffer[row * pitch + offset..][..width]);
+        for start in vector_starts::<LANES>(width) {
+            let mut sum = [0.0; LANES];
+            let tap = &taps[0][start..start + LANES];
+            for lane in 0..LANES {
+                sum[lane] = tap[lane] * weights[0];
+            }
+            for t in 1..TAPS {
+                let tap = &taps[t][start..start + LANES];
+                for lane in 0..LANES {
+                    sum[lane] = mul_add::<FMA>(tap[lane], weights[t], sum[lane]);
+                }
+            }
+            out[start..start + LANES].copy_from_slice(&sum);
         }
     }
 }
 
 /// `run[i] = sum_t weights[t] * buffer[offsets[t] + i]`.
 #[inline(always)]
-pub(super) fn correlate<const FMA: bool, const N: usize>(
+fn correlate<const FMA: bool, const N: usize>(
     run: &mut [f32],
     buffer: &[f32],
     offsets: [usize; N],
@@ -177,8 +250,7 @@ impl Kernel for Forward<'_> {
         for (index, (x, y)) in x_planes.zip(y_planes).enumerate() {
             let weights = kernel(self.weight, (self.first_plane + index) % self.channels);
             layout.fill_phases(x, &mut phases);
-            correlate::<FMA, TAPS>(&mut run, &phases, offsets, weights);
-            layout.read_run(&run, y);
+            layout.outputs::<FMA>(&phases, offsets, weights, &mut run, y);
         }
     }
 }
@@ -198,13 +270,13 @@ impl Layout {
     pub(super) fn fill_padded(&self, y_grad: &[f32], padded: &mut [f32]) {
         for (row, y) in y_grad.chunks_exact(self.output[1]).enumerate() {
             let start = (row + self.reach) * self.pitch + self.reach;
-            padded[start..start + y.len()].copy_from_slice(y);
+            copy_row(&mut padded[start..start + y.len()], y);
         }
     }
 
     /// The phases of the input gradient.
     #[inline(always)]
-    pub(super) fn correlate_back<const FMA: bool>(
+    fn correlate_back<const FMA: bool>(
         &self,
         weights: &[f32; TAPS],
         padded: &[f32],
@@ -265,27 +337,69 @@ impl Kernel for BackwardInput<'_> {
         for (index, (x, y)) in x_planes.zip(y_planes).enumerate() {
             let weights = kernel(self.weight, (self.first_plane + index) % self.channels);
             layout.fill_padded(y, &mut padded);
-            layout.correlate_back::<FMA>(&weights, &padded, &mut phases);
-            layout.read_phases(&phases, x);
+            layout.input_gradient::<FMA>(&weights, &padded, &mut phases, x);
         }
     }
 }
 
 impl Layout {
+    /// The outputs, from the phases of the input; `run` is a buffer.
+    #[inline(always)]
+    pub(super) fn outputs<const FMA: bool>(
+        &self,
+        phases: &[f32],
+        offsets: [usize; TAPS],
+        weights: [f32; TAPS],
+        run: &mut [f32],
+        y: &mut [f32],
+    ) {
+        let width = self.output[1];
+        if width >= LANES {
+            correlate_rows::<FMA>(y, width, self.pitch, phases, offsets, weights);
+        } else {
+            correlate::<FMA, TAPS>(run, phases, offsets, weights);
+            self.read_run(run, y);
+        }
+    }
+
+    /// The gradient of the input, from the padded gradient of the outputs; `phases` is a buffer.
+    #[inline(always)]
+    pub(super) fn input_gradient<const FMA: bool>(
+        &self,
+        weights: &[f32; TAPS],
+        padded: &[f32],
+        phases: &mut [f32],
+        x_grad: &mut [f32],
+    ) {
+        let width = self.input[1];
+        let same = self.input == self.output && self.padding == [1, 1];
+        if self.stride == 1 && same && width >= LANES {
+            // Row and column 0 of the input are the second of the padded input.
+            let first = self.pitch + 1;
+            let offsets = std::array::from_fn(|t| {
+                first + (self.reach - t / 3) * self.pitch + self.reach - t % 3
+            });
+            correlate_rows::<FMA>(x_grad, width, self.pitch, padded, offsets, *weights);
+        } else {
+            self.correlate_back::<FMA>(weights, padded, phases);
+            self.read_phases(phases, x_grad);
+        }
+    }
+
     /// Copies a run of outputs, without the gaps between its rows.
     #[inline(always)]
-    pub(super) fn read_run(&self, run: &[f32], y: &mut [f32]) {
+    fn read_run(&self, run: &[f32], y: &mut [f32]) {
         for (y, run) in y
             .chunks_exact_mut(self.output[1])
             .zip(run.chunks(self.pitch))
         {
-            y.copy_from_slice(&run[..self.output[1]]);
+            copy_row(y, &run[..self.output[1]]);
         }
     }
 
     /// Copies phase planes back to a plane; inputs beyond the last output's reach get 0.
     #[inline(always)]
-    pub(super) fn read_phases(&self, phases: &[f32], plane: &mut [f32]) {
+    fn read_phases(&self, phases: &[f32], plane: &mut [f32]) {
         let s = self.stride;
         for (y, row) in plane.chunks_exact_mut(self.input[1]).enumerate() {
             let r = y + self.padding[0];
@@ -297,7 +411,7 @@ impl Layout {
             if s == 1 {
                 let len = row.len().min(self.pitch - self.padding[1]);
                 let from = start + self.padding[1];
-                row[..len].copy_from_slice(&phases[from..from + len]);
+                copy_row(&mut row[..len], &phases[from..from + len]);
                 row[len..].fill(0.0);
                 continue;
             }
@@ -305,10 +419,23 @@ impl Layout {
                 let start = start + phase * self.phase_len();
                 &phases[start..start + self.pitch]
             });
-            for (x, value) in row.iter_mut().enumerate() {
-                let q = x + self.padding[1];
-                let phase = if q.is_multiple_of(2) { even } else { odd };
-                *value = phase.get(q / 2).copied().unwrap_or(0.0);
+            // Values take turns between the phases; by pairs, so that they are shuffled as vectors.
+            let q = self.padding[1];
+            let [first, second] = if q.is_multiple_of(2) {
+                [even.get(q / 2..), odd.get(q / 2..)]
+            } else {
+                [odd.get(q / 2..), even.get(q / 2 + 1..)]
+            }
+            .map(Option::unwrap_or_default);
+            let pairs = first.len().min(second.len()).min(row.len() / 2);
+            let (whole, rest) = row.split_at_mut(2 * pairs);
+            for ((pair, first), second) in whole.chunks_exact_mut(2).zip(first).zip(second) {
+                pair[0] = *first;
+                pair[1] = *second;
+            }
+            for (index, value) in rest.iter_mut().enumerate() {
+                let phase = if index % 2 == 0 { first } else { second };
+                *value = phase.get(pairs + index / 2).copied().unwrap_or(0.0);
             }
         }
     }
