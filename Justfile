@@ -32,6 +32,11 @@ check:
 bench *words:
     cargo bench -p sslight-kernels {{ words }}
 
+# Measure ours and PyTorch alternately; needs Python with bench/peer/requirements.txt.
+bench-peer *words:
+    cargo build --release
+    python3 bench/peer/compare.py {{ words }}
+
 # Compare with the golden numbers, on a backend.
 selftest backend="flex":
     cargo run --release -- selftest tests/fixtures backend={{ backend }}

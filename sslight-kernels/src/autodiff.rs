@@ -1,6 +1,7 @@
 //! The operations on the tape, once for all backends.
 
 mod backward;
+mod transformer;
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -14,8 +15,8 @@ use backward::{
 };
 
 use crate::backend::{
-    Activation, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput, NormConvGradients,
-    Normalization, Statistics,
+    Activation, Backend, BatchNormGradients, BatchNormOutput, Before, CrossViewOutput,
+    LinearGradients, NormConvGradients, Normalization, Statistics,
 };
 use crate::stock;
 use crate::update::{AdamWStep, MomentumStep};
@@ -260,6 +261,46 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
             output_grad.primitive,
         );
         (outer_gradients::<B, C>(grads), Self::from_inner(shortcut))
+    }
+
+    fn linear_forward(
+        x: FloatTensor<Self>,
+        before: Before<FloatTensor<Self>>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        transformer::linear_forward::<B, C>(x, before, weight, bias)
+    }
+
+    fn linear_backward(
+        x: FloatTensor<Self>,
+        before: Before<FloatTensor<Self>>,
+        weight: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+    ) -> LinearGradients<FloatTensor<Self>> {
+        let before = before.map(|tensor| tensor.primitive);
+        let grads =
+            B::linear_backward(x.primitive, before, weight.primitive, output_grad.primitive);
+        LinearGradients {
+            x: Self::from_inner(grads.x),
+            weight: Self::from_inner(grads.weight),
+            bias: Self::from_inner(grads.bias),
+            norm: grads.norm.map(|sums| sums.map(Self::from_inner)),
+        }
+    }
+
+    fn attention_forward(qkv: FloatTensor<Self>, heads: usize, scale: f64) -> FloatTensor<Self> {
+        transformer::attention_forward::<B, C>(qkv, heads, scale)
+    }
+
+    fn attention_backward(
+        qkv: FloatTensor<Self>,
+        heads: usize,
+        scale: f64,
+        output_grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let grad = output_grad.primitive;
+        Self::from_inner(B::attention_backward(qkv.primitive, heads, scale, grad))
     }
 
     fn cross_view_forward(

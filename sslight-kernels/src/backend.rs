@@ -61,6 +61,52 @@ pub struct Normalization<F> {
     pub activation: Activation,
 }
 
+/// What a row goes through before a linear layer multiplies it.
+#[derive(Debug, Clone)]
+pub enum Before<F> {
+    /// Nothing.
+    Nothing,
+    /// Layer normalisation (Ba et al., 2016), with the biased variance of the row.
+    LayerNorm {
+        /// Scale, `[in]`.
+        weight: F,
+        /// Shift, `[in]`.
+        bias: F,
+        /// Added to the variance.
+        eps: f64,
+    },
+    /// The exact (erf) GELU (Hendrycks and Gimpel, 2016).
+    Gelu,
+}
+
+impl<F> Before<F> {
+    /// The same of other tensors.
+    pub(crate) fn map<G>(self, change: impl Fn(F) -> G) -> Before<G> {
+        match self {
+            Self::Nothing => Before::Nothing,
+            Self::LayerNorm { weight, bias, eps } => Before::LayerNorm {
+                weight: change(weight),
+                bias: change(bias),
+                eps,
+            },
+            Self::Gelu => Before::Gelu,
+        }
+    }
+}
+
+/// What [`Backend::linear_backward`] computes.
+#[derive(Debug, Clone)]
+pub struct LinearGradients<F> {
+    /// Gradient for the rows, `[rows, in]`.
+    pub x: F,
+    /// Gradient for the weight, `[out, in]`.
+    pub weight: F,
+    /// Gradient for the bias, `[out]`.
+    pub bias: F,
+    /// Gradients for scale and shift of a [`Before::LayerNorm`].
+    pub norm: Option<[F; 2]>,
+}
+
 /// Mean and biased variance of each channel, `[c]`.
 #[derive(Debug, Clone)]
 pub struct Statistics<F> {
@@ -237,6 +283,47 @@ pub trait Backend: burn::tensor::backend::Backend {
         output_grad: FloatTensor<Self>,
     ) -> (BatchNormGradients<FloatTensor<Self>>, FloatTensor<Self>) {
         stock::batch_norm_add_backward::<Self>(x, norm, statistics, output, output_grad)
+    }
+
+    /// `before(x) weight^T + bias`. What `before` makes of the rows need not exist, and is computed again on the way back.
+    ///
+    /// # Shapes
+    /// x `[rows, in]`, weight `[out, in]`, bias `[out]` to `[rows, out]`.
+    fn linear_forward(
+        x: FloatTensor<Self>,
+        before: Before<FloatTensor<Self>>,
+        weight: FloatTensor<Self>,
+        bias: Option<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        stock::linear::forward::<Self>(x, before, weight, bias)
+    }
+
+    /// Gradients of [`linear_forward`](Self::linear_forward), given that for its output.
+    fn linear_backward(
+        x: FloatTensor<Self>,
+        before: Before<FloatTensor<Self>>,
+        weight: FloatTensor<Self>,
+        output_grad: FloatTensor<Self>,
+    ) -> LinearGradients<FloatTensor<Self>> {
+        stock::linear::backward::<Self>(x, before, weight, output_grad)
+    }
+
+    /// Self-attention, `softmax(scale q k^T) v` of each head (Vaswani et al., 2017, eq. 1). Scores are not kept.
+    ///
+    /// # Shapes
+    /// qkv `[b, tokens, 3 dim]`, its rows packed `[3, heads, head_dim]`, to `[b, tokens, dim]`.
+    fn attention_forward(qkv: FloatTensor<Self>, heads: usize, scale: f64) -> FloatTensor<Self> {
+        stock::attention::forward::<Self>(qkv, heads, scale)
+    }
+
+    /// Gradient of [`attention_forward`](Self::attention_forward) for `qkv`, given that for its output.
+    fn attention_backward(
+        qkv: FloatTensor<Self>,
+        heads: usize,
+        scale: f64,
+        output_grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        stock::attention::backward::<Self>(qkv, heads, scale, output_grad)
     }
 
     /// Cross entropies of views with the targets of other views: see

@@ -6,6 +6,7 @@ mod loss;
 mod norm;
 mod norm_conv;
 mod tensor;
+mod transformer;
 mod update;
 
 use burn::tensor::ops::{ConvOptions, FloatTensor};
@@ -13,8 +14,8 @@ use burn_flex::Flex;
 use burn_ndarray::{NdArray, NdArrayTensor, SharedArray};
 
 use crate::backend::{
-    Activation, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput, NormConvGradients,
-    Normalization, Statistics,
+    Activation, Backend, BatchNormGradients, BatchNormOutput, Before, CrossViewOutput,
+    LinearGradients, NormConvGradients, Normalization, Statistics,
 };
 use crate::update::{AdamWStep, MomentumStep};
 
@@ -98,6 +99,41 @@ macro_rules! use_kernels {
                 norm_conv::batch_norm_add_backward::<Self>(
                     x, norm, statistics, shortcut, output_grad,
                 )
+            }
+
+            fn linear_forward(
+                x: FloatTensor<Self>,
+                before: Before<FloatTensor<Self>>,
+                weight: FloatTensor<Self>,
+                bias: Option<FloatTensor<Self>>,
+            ) -> FloatTensor<Self> {
+                transformer::linear_forward::<Self>(x, before, weight, bias)
+            }
+
+            fn linear_backward(
+                x: FloatTensor<Self>,
+                before: Before<FloatTensor<Self>>,
+                weight: FloatTensor<Self>,
+                output_grad: FloatTensor<Self>,
+            ) -> LinearGradients<FloatTensor<Self>> {
+                transformer::linear_backward::<Self>(x, before, weight, output_grad)
+            }
+
+            fn attention_forward(
+                qkv: FloatTensor<Self>,
+                heads: usize,
+                scale: f64,
+            ) -> FloatTensor<Self> {
+                transformer::attention_forward::<Self>(qkv, heads, scale)
+            }
+
+            fn attention_backward(
+                qkv: FloatTensor<Self>,
+                heads: usize,
+                scale: f64,
+                output_grad: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                transformer::attention_backward::<Self>(qkv, heads, scale, output_grad)
             }
 
             fn cross_view_forward(

@@ -22,11 +22,11 @@ mod tensor_ops;
 mod update;
 
 pub use backend::{
-    Activation, AutodiffBackend, Backend, BatchNormGradients, BatchNormOutput, CrossViewOutput,
-    NormConvGradients, Normalization, Statistics,
+    Activation, AutodiffBackend, Backend, BatchNormGradients, BatchNormOutput, Before,
+    CrossViewOutput, LinearGradients, NormConvGradients, Normalization, Statistics,
 };
 pub use tensor_ops::{
     BatchStatistics, RunningStatistics, batch_norm_add_train, batch_norm_running, batch_norm_train,
-    conv2d, cross_view_entropy, norm_conv2d_train,
+    conv2d, cross_view_entropy, linear, norm_conv2d_train, self_attention,
 };
 pub use update::{AdamWStep, MomentumStep, adamw_step, momentum_step, moving_average};

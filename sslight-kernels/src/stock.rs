@@ -1,5 +1,8 @@
 //! The operations in terms of burn's own: the default bodies, and the oracle of the tests.
 
+pub(crate) mod attention;
+pub(crate) mod linear;
+
 use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, FloatTensor};

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
 
-use crate::backend::{Activation, Backend, Normalization};
+use crate::backend::{Activation, Backend, Before, Normalization};
 use crate::stock::{TARGET_VIEWS, primitive, tensor};
 
 /// Convolution without bias.
@@ -134,6 +134,56 @@ fn primitives<B: Backend>(
         eps: norm.eps,
         activation: norm.activation,
     }
+}
+
+/// A linear layer, `before(x) weight^T + bias`. Its tape keeps `x`, not what `before` makes of it.
+///
+/// # Shapes
+/// x `[rows, in]`, weight `[out, in]`, bias `[out]`, those of `before` `[in]`, to `[rows, out]`.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn linear<B: Backend>(
+    x: Tensor<B, 2>,
+    before: Before<Tensor<B, 1>>,
+    weight: Tensor<B, 2>,
+    bias: Option<Tensor<B, 1>>,
+) -> Tensor<B, 2> {
+    let ([_, inputs], [outputs, weight_inputs]) = (x.dims(), weight.dims());
+    let bias_dims = bias.as_ref().map_or([outputs], Tensor::dims);
+    let norm_dims = match &before {
+        Before::LayerNorm { weight, bias, .. } => [weight.dims(), bias.dims()],
+        Before::Nothing | Before::Gelu => [[inputs]; 2],
+    };
+    assert!(
+        inputs == weight_inputs && bias_dims == [outputs] && norm_dims == [[inputs]; 2],
+        "linear: weight [{outputs}, {weight_inputs}], bias {bias_dims:?} and normalisation {norm_dims:?} do not fit \
+         rows {:?}",
+        x.dims()
+    );
+    tensor(B::linear_forward(
+        primitive(x),
+        before.map(primitive),
+        primitive(weight),
+        bias.map(primitive),
+    ))
+}
+
+/// Self-attention, `softmax(q k^T / sqrt(head_dim)) v` of each head. Scores are made again on the way back.
+///
+/// # Shapes
+/// qkv `[b, tokens, 3 dim]`, its rows packed `[3, heads, head_dim]`, to `[b, tokens, dim]`.
+///
+/// # Panics
+/// If a row is not that of so many heads, or there is no token.
+pub fn self_attention<B: Backend>(qkv: Tensor<B, 3>, heads: usize) -> Tensor<B, 3> {
+    let [batch, tokens, width] = qkv.dims();
+    assert!(
+        heads > 0 && tokens > 0 && width > 0 && width.is_multiple_of(3 * heads),
+        "self_attention: [{batch}, {tokens}, {width}] is not of {heads} heads"
+    );
+    let scale = 1.0 / ((width / (3 * heads)) as f64).sqrt();
+    tensor(B::attention_forward(primitive(qkv), heads, scale))
 }
 
 /// The cross entropy of each view with the targets of the other views:

@@ -18,9 +18,8 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use crate::backend::Backend;
-use crate::nn::activation::gelu;
 use crate::nn::drop_path::{BlockDropPath, Branch};
-use crate::nn::{LayerNorm, Linear, ParamInit, PatchProjection, attention, pos_embed};
+use crate::nn::{LayerNorm, Linear, ParamInit, PatchProjection, pos_embed, self_attention};
 use crate::pass::Pass;
 
 const DEPTH: usize = 12;
@@ -203,9 +202,9 @@ impl<B: Backend> Block<B> {
             Some(path) => path.apply(y, branch),
             None => y,
         };
-        let y = self.attn.forward(self.norm1.forward(x.clone()));
+        let y = self.attn.forward(x.clone(), &self.norm1);
         let x = x + drop(y, Branch::Attention);
-        let y = self.mlp.forward(self.norm2.forward(x.clone()));
+        let y = self.mlp.forward(x.clone(), &self.norm2);
         x + drop(y, Branch::Mlp)
     }
 }
@@ -228,21 +227,10 @@ impl<B: Backend> SelfAttention<B> {
         }
     }
 
-    fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        let [batch, tokens, dim] = x.dims();
-        let heads = self.heads;
-        // [b, 3 * heads, n, head_dim]
-        let qkv = self
-            .qkv
-            .forward(x)
-            .reshape([batch, tokens, 3 * heads, dim / heads])
-            .swap_dims(1, 2);
-        let [query, key, value] = [0, 1, 2].map(|i| qkv.clone().narrow(1, i * heads, heads));
-        // [b, heads, n, head_dim] to [b, n, dim]
-        let mixed = attention(query, key, value)
-            .swap_dims(1, 2)
-            .reshape([batch, tokens, dim]);
-        self.proj.forward(mixed)
+    /// Of the rows that `norm` makes of `x`.
+    fn forward(&self, x: Tensor<B, 3>, norm: &LayerNorm<B>) -> Tensor<B, 3> {
+        let qkv = self.qkv.forward_normalized(x, norm);
+        self.proj.forward(self_attention(qkv, self.heads))
     }
 }
 
@@ -260,7 +248,8 @@ impl<B: Backend> Mlp<B> {
         }
     }
 
-    fn forward(&self, x: Tensor<B, 3>) -> Tensor<B, 3> {
-        self.fc2.forward(gelu(self.fc1.forward(x)))
+    /// Of the rows that `norm` makes of `x`.
+    fn forward(&self, x: Tensor<B, 3>, norm: &LayerNorm<B>) -> Tensor<B, 3> {
+        self.fc2.forward_gelu(self.fc1.forward_normalized(x, norm))
     }
 }

@@ -36,6 +36,13 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    fn skip_columns(self, columns: usize) -> Self {
+        Self {
+            data: &self.data[columns * self.column_stride..],
+            ..self
+        }
+    }
+
     fn holds(self, rows: usize, columns: usize) -> bool {
         (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.data.len()
     }
@@ -60,29 +67,47 @@ pub(crate) fn product(
     rhs: Matrix<'_>,
     accumulate: bool,
 ) {
-    let Sizes { m, n, k } = sizes;
+    let Sizes { m, n, .. } = sizes;
     if m == 0 || n == 0 {
         return;
     }
-    assert!(k > 0, "product: no terms in {sizes:?}");
     assert!(
         row_stride >= n && (m - 1) * row_stride + n <= dst.len(),
         "product: {sizes:?} with rows {row_stride} apart does not fit {} values",
         dst.len()
     );
+    // SAFETY: the assertion above keeps every element that is written inside `dst`, which is borrowed mutably, so that
+    // it aliases no operand; its rows do not overlap.
+    unsafe { product_at(sizes, dst.as_mut_ptr(), row_stride, lhs, rhs, accumulate) }
+}
+
+/// [`product`] to where `dst` points.
+///
+/// # Safety
+/// The `m` rows of `n` values at `dst`, `row_stride` apart, may be written (and read, to accumulate), by nobody else
+/// meanwhile, and overlap neither each other nor an operand.
+unsafe fn product_at(
+    sizes: Sizes,
+    dst: *mut f32,
+    row_stride: usize,
+    lhs: Matrix<'_>,
+    rhs: Matrix<'_>,
+    accumulate: bool,
+) {
+    let Sizes { m, n, k } = sizes;
+    assert!(k > 0, "product: no terms in {sizes:?}");
     assert!(
         lhs.holds(m, k) && rhs.holds(k, n),
         "product: an operand is too short for {sizes:?}"
     );
-    // SAFETY: the assertions above keep every element that the product reads or writes inside its
-    // slice; rows of `dst` do not overlap, and `dst` is borrowed mutably, so it aliases no operand.
-    // Strides are below the length of a slice, hence fit an isize.
+    // SAFETY: the assertion above keeps every element of an operand inside its slice; what is written is the caller's
+    // promise. Strides are below the length of a slice, hence fit an isize.
     unsafe {
         gemm::gemm(
             m,
             n,
             k,
-            dst.as_mut_ptr(),
+            dst,
             1,
             row_stride as isize,
             accumulate,
@@ -137,9 +162,76 @@ pub(crate) fn product_by_rows(
         });
 }
 
+/// Where the blocks of columns of one matrix are written, from several threads.
+#[derive(Clone, Copy)]
+struct Columns(*mut f32);
+
+// SAFETY: `product_by_columns` alone makes one, and each of its tasks writes other columns.
+unsafe impl Send for Columns {}
+// SAFETY: as above.
+unsafe impl Sync for Columns {}
+
+impl Columns {
+    /// # Safety
+    /// `column` must be inside the matrix.
+    unsafe fn at(&self, column: usize) -> *mut f32 {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.add(column) }
+    }
+}
+
+/// [`product`] with its columns split in blocks of `block` that run in parallel.
+pub(crate) fn product_by_columns(
+    sizes: Sizes,
+    block: usize,
+    dst: &mut [f32],
+    row_stride: usize,
+    lhs: Matrix<'_>,
+    rhs: Matrix<'_>,
+    accumulate: bool,
+) {
+    if block >= sizes.n || sizes.m == 0 {
+        return product(sizes, dst, row_stride, lhs, rhs, accumulate);
+    }
+    assert!(
+        row_stride >= sizes.n && (sizes.m - 1) * row_stride + sizes.n <= dst.len(),
+        "product_by_columns: {sizes:?} with rows {row_stride} apart does not fit {} values",
+        dst.len()
+    );
+    let columns = Columns(dst.as_mut_ptr());
+    (0..sizes.n.div_ceil(block))
+        .into_par_iter()
+        .for_each(|index| {
+            let first = index * block;
+            let sizes = Sizes {
+                n: block.min(sizes.n - first),
+                ..sizes
+            };
+            let rhs = rhs.skip_columns(first);
+            // SAFETY: by the assertion above all columns are inside `dst`, which is borrowed mutably; blocks share no
+            // column, so that no other task writes these.
+            unsafe { product_at(sizes, columns.at(first), row_stride, lhs, rhs, accumulate) };
+        });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_of_columns_give_the_same_product() {
+        let (m, n, k) = (3, 70, 5);
+        let value = |i: usize| ((i * 37 + 11) % 17) as f32 - 8.0;
+        let lhs: Vec<f32> = (0..m * k).map(value).collect();
+        let rhs: Vec<f32> = (0..k * n).map(|i| value(i + 3)).collect();
+        let sizes = Sizes { m, n, k };
+        let (lhs, rhs) = (Matrix::rows(&lhs, k), Matrix::rows(&rhs, n));
+        let mut want = vec![1.0; m * n];
+        product(sizes, &mut want, n, lhs, rhs, true);
+        let mut got = vec![1.0; m * n];
+        product_by_columns(sizes, 32, &mut got, n, lhs, rhs, true);
+        assert_eq!(got, want);
+    }
 
     #[test]
     fn blocks_and_strides_give_the_plain_triple_loop() {

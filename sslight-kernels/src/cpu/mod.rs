@@ -3,6 +3,7 @@
 //! Work is split by shape alone (never by the number of threads) and every reduction has one fixed
 //! order, so that results are equal bit for bit on any number of threads of one machine.
 
+pub(crate) mod attention;
 pub(crate) mod batch_norm;
 mod buffer;
 mod columns;
@@ -11,6 +12,8 @@ pub(crate) mod dense;
 pub(crate) mod depthwise;
 mod disjoint;
 mod exp;
+mod gelu;
+pub(crate) mod linear;
 mod matrix;
 pub(crate) mod pointwise;
 mod shape;

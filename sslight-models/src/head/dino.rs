@@ -10,6 +10,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use sslight_kernels::{Before, linear};
+
 use super::mlp::{Mlp, MlpActivation, MlpConfig};
 use crate::backend::Backend;
 use crate::nn::activation::l2_normalize;
@@ -108,7 +110,7 @@ impl<B: Backend> WeightNormLinear<B> {
         let direction = self.weight_v.val();
         let length = direction.clone().powi_scalar(2).sum_dim(1).sqrt();
         let weight = direction * (self.weight_g.val() / length);
-        x.matmul(weight.transpose())
+        linear(x, Before::Nothing, weight, None)
     }
 }
 

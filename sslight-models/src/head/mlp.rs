@@ -10,7 +10,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::backend::Backend;
-use crate::nn::activation::{gelu, relu};
+use crate::nn::activation::relu;
 use crate::nn::{BatchMode, BatchNorm, Linear, ParamInit};
 
 /// What follows a hidden layer.
@@ -74,12 +74,22 @@ impl<B: Backend> Mlp<B> {
     pub(super) fn forward(&self, x: Tensor<B, 2>, mode: BatchMode) -> Tensor<B, 2> {
         match self {
             Self::Single(linear) => linear.forward(x),
-            Self::Stack(layers) => layers.iter().fold(x, |x, layer| match layer {
-                MlpLayer::Linear(linear) => linear.forward(x),
-                MlpLayer::BatchNorm(norm) => norm.forward(x, mode),
-                MlpLayer::Gelu(_) => gelu(x),
-                MlpLayer::Relu(_) => relu(x),
-            }),
+            Self::Stack(layers) => {
+                let mut x = x;
+                // A GELU is computed with the linear layer that follows it, as one does always.
+                let mut after_gelu = false;
+                for layer in layers {
+                    x = match layer {
+                        MlpLayer::Linear(linear) if after_gelu => linear.forward_gelu(x),
+                        MlpLayer::Linear(linear) => linear.forward(x),
+                        MlpLayer::BatchNorm(norm) => norm.forward(x, mode),
+                        MlpLayer::Gelu(_) => x,
+                        MlpLayer::Relu(_) => relu(x),
+                    };
+                    after_gelu = matches!(layer, MlpLayer::Gelu(_));
+                }
+                x
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use sslight_kernels::{Before, linear};
 
 use super::mlp::{Mlp, MlpActivation, MlpConfig};
 use crate::backend::Backend;
@@ -120,7 +121,7 @@ impl<B: Backend> Prototypes<B> {
     /// # Shapes
     /// embeddings `[rows, out_dim]` to scores `[rows, prototypes]`.
     pub fn forward(&self, embeddings: Tensor<B, 2>) -> Tensor<B, 2> {
-        embeddings.matmul(self.weight.val().transpose())
+        linear(embeddings, Before::Nothing, self.weight.val(), None)
     }
 }
 

@@ -23,15 +23,6 @@ pub fn relu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
     burn::tensor::activation::relu(x)
 }
 
-/// The exact (erf) form of GELU.
-///
-/// Written out, since the default gradient of burn's own is that of the tanh approximation, which is off
-/// by 1e-3.
-pub fn gelu<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
-    let cdf = (x.clone() / std::f64::consts::SQRT_2).erf() + 1.0;
-    x * cdf * 0.5
-}
-
 /// 3x3 max pooling with stride 2 and padding 1, the second half of the ResNet stem.
 ///
 /// # Shapes

@@ -3,6 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorPrimitive};
 
+use sslight_kernels::Before;
+
 use super::init::ParamInit;
 use crate::backend::Backend;
 
@@ -20,6 +22,15 @@ pub struct LayerNorm<B: Backend> {
 }
 
 impl<B: Backend> LayerNorm<B> {
+    /// The normalisation as the first part of a linear layer.
+    pub(super) fn before(&self) -> Before<Tensor<B, 1>> {
+        Before::LayerNorm {
+            weight: self.weight.val(),
+            bias: self.bias.val(),
+            eps: EPSILON,
+        }
+    }
+
     /// Scale 1, shift 0.
     pub fn new(init: &mut ParamInit<B>, dim: usize) -> Self {
         Self {

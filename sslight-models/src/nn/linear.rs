@@ -3,7 +3,10 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use sslight_kernels::{Before, linear};
+
 use super::init::ParamInit;
+use super::layer_norm::LayerNorm;
 use crate::backend::Backend;
 
 /// `y = x W^T + b`.
@@ -41,13 +44,39 @@ impl<B: Backend> Linear<B> {
     /// # Shapes
     /// `[..., in]` to `[..., out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        self.forward_after(x, Before::Nothing)
+    }
+
+    /// The layer on what `norm` makes of the rows, which the tape does not keep.
+    ///
+    /// # Shapes
+    /// `[..., in]` to `[..., out]`.
+    pub fn forward_normalized<const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        norm: &LayerNorm<B>,
+    ) -> Tensor<B, D> {
+        self.forward_after(x, norm.before())
+    }
+
+    /// The layer on the exact (erf) GELU of the rows, which the tape does not keep.
+    ///
+    /// # Shapes
+    /// `[..., in]` to `[..., out]`.
+    pub fn forward_gelu<const D: usize>(&self, x: Tensor<B, D>) -> Tensor<B, D> {
+        self.forward_after(x, Before::Gelu)
+    }
+
+    fn forward_after<const D: usize>(
+        &self,
+        x: Tensor<B, D>,
+        before: Before<Tensor<B, 1>>,
+    ) -> Tensor<B, D> {
         let mut dims = x.dims();
         let [outputs, inputs] = self.weight.dims();
         let rows = dims[..D - 1].iter().product();
-        // All rows in one product: a batch of products would broadcast the weight, and sum its gradient
-        // over the batch afterwards.
         let x: Tensor<B, 2> = x.reshape([rows, inputs]);
-        let y = x.matmul(self.weight.val().transpose()) + self.bias.val().unsqueeze();
+        let y = linear(x, before, self.weight.val(), Some(self.bias.val()));
         dims[D - 1] = outputs;
         y.reshape(dims)
     }

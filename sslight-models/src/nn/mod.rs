@@ -5,7 +5,6 @@
 //! them, so that a faster kernel is put to use in one place.
 
 pub mod activation;
-mod attention;
 mod buffer;
 mod conv;
 pub mod drop_path;
@@ -16,7 +15,6 @@ pub mod norm;
 mod patch;
 pub mod pos_embed;
 
-pub use attention::attention;
 pub use buffer::Buffer;
 pub use conv::{Conv2d, Conv2dConfig};
 pub use init::ParamInit;
@@ -24,4 +22,4 @@ pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use norm::{BatchMode, BatchNorm};
 pub use patch::PatchProjection;
-pub use sslight_kernels::Activation;
+pub use sslight_kernels::{Activation, self_attention};

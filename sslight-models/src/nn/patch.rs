@@ -3,6 +3,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use sslight_kernels::{Before, linear};
+
 use super::init::ParamInit;
 use crate::backend::Backend;
 
@@ -65,7 +67,7 @@ impl<B: Backend> PatchProjection<B> {
             .permute([0, 2, 4, 1, 3, 5])
             .reshape([batch * rows * columns, values]);
         let weight: Tensor<B, 2> = self.weight.val().reshape([dim, values]);
-        let projected = patches.matmul(weight.transpose()) + self.bias.val().unsqueeze();
+        let projected = linear(patches, Before::Nothing, weight, Some(self.bias.val()));
         projected.reshape([batch, rows * columns, dim])
     }
 }
