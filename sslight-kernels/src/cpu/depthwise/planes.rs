@@ -172,11 +172,11 @@ fn correlate_rows<const FMA: bool>(
         let taps = offsets.map(|offset| &buffer[row * pitch + offset..][..width]);
         for start in vector_starts::<LANES>(width) {
             let mut sum = [0.0; LANES];
-            let tap = &taps[0][start..start + LANES];
+            let tap = &taps[TAPS - 1][start..start + LANES];
             for lane in 0..LANES {
-                sum[lane] = tap[lane] * weights[0];
+                sum[lane] = tap[lane] * weights[TAPS - 1];
             }
-            for t in 1..TAPS {
+            for t in (0..TAPS - 1).rev() {
                 let tap = &taps[t][start..start + LANES];
                 for lane in 0..LANES {
                     sum[lane] = mul_add::<FMA>(tap[lane], weights[t], sum[lane]);
@@ -198,8 +198,8 @@ fn correlate<const FMA: bool, const N: usize>(
     let len = run.len();
     let taps = offsets.map(|offset| &buffer[offset..offset + len]);
     for (i, out) in run.iter_mut().enumerate() {
-        let mut sum = taps[0][i] * weights[0];
-        for t in 1..N {
+        let mut sum = taps[N - 1][i] * weights[N - 1];
+        for t in (0..N - 1).rev() {
             sum = mul_add::<FMA>(taps[t][i], weights[t], sum);
         }
         *out = sum;
