@@ -377,15 +377,11 @@ pub(crate) fn backward(
             total
         })
         .collect();
-    let mut groups = groups.into_iter();
-    let mut grads = match groups.next() {
-        Some(first) => Gradients {
-            x: x_grad,
-            weight: first.weight,
-            bias: first.bias,
-            norm: first.norm,
-        },
-        None => return backward_of_few(shape, x, before, weight.data, y_grad, norm()),
+    let mut grads = Gradients {
+        x: x_grad,
+        weight: vec![0.0; outputs * inputs],
+        bias: vec![0.0; outputs],
+        norm: norm(),
     };
     for group in groups {
         add_to(&mut grads.weight, &group.weight);

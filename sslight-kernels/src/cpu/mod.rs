@@ -20,5 +20,6 @@ mod shape;
 mod simd;
 pub(crate) mod small_maps;
 pub(crate) mod update;
+pub(crate) mod winograd;
 
 pub(crate) use shape::ConvShape;

@@ -4,7 +4,7 @@ use burn::tensor::DType;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
 use super::tensor::{HostBackend, HostTensor, dims};
-use crate::cpu::{ConvShape, dense, depthwise, pointwise, small_maps};
+use crate::cpu::{ConvShape, dense, depthwise, pointwise, small_maps, winograd};
 use crate::profile::timed;
 use crate::stock;
 
@@ -13,6 +13,7 @@ enum Path {
     Dense(ConvShape),
     Pointwise(ConvShape),
     SmallMaps(ConvShape),
+    Winograd(ConvShape),
     Depthwise(ConvShape),
 }
 
@@ -22,16 +23,18 @@ impl Path {
         match self {
             Self::Dense(shape) | Self::SmallMaps(shape) if shape.kernel_len() > 1 => dense,
             Self::Dense(_) | Self::SmallMaps(_) | Self::Pointwise(_) => pointwise,
+            Self::Winograd(_) => dense,
             Self::Depthwise(_) => depthwise,
         }
     }
 
-    /// A multiply-add for each output and term.
+    /// A multiply-add for each output and term of the plain sum, however it is computed.
     fn flops(&self) -> f64 {
         let (shape, terms) = match self {
-            Self::Dense(shape) | Self::SmallMaps(shape) | Self::Pointwise(shape) => {
-                (shape, shape.in_channels)
-            }
+            Self::Dense(shape)
+            | Self::SmallMaps(shape)
+            | Self::Pointwise(shape)
+            | Self::Winograd(shape) => (shape, shape.in_channels),
             Self::Depthwise(shape) => (shape, 1),
         };
         let outputs = shape.batch * shape.out_channels * shape.output_len();
@@ -46,7 +49,9 @@ fn path(x: [usize; 4], weight: &impl HostTensor, options: &ConvOptions<2>) -> Op
     }
     let shape = ConvShape::new(x, dims(weight), options.stride, options.padding)?;
     if options.groups == 1 {
-        Some(if small_maps::supports(&shape) {
+        Some(if winograd::supports(&shape) {
+            Path::Winograd(shape)
+        } else if small_maps::supports(&shape) {
             Path::SmallMaps(shape)
         } else if pointwise::supports(&shape) {
             Path::Pointwise(shape)
@@ -82,6 +87,7 @@ pub(super) fn conv2d_forward<B: HostBackend>(
             Path::Dense(shape) => output(shape, dense::forward(shape, x, weight)),
             Path::Pointwise(shape) => output(shape, pointwise::forward(shape, x, weight)),
             Path::SmallMaps(shape) => output(shape, small_maps::forward(shape, x, weight)),
+            Path::Winograd(shape) => output(shape, winograd::forward(shape, x, weight)),
             Path::Depthwise(shape) => output(shape, depthwise::forward(shape, x, weight)),
         },
     )
@@ -110,6 +116,7 @@ pub(super) fn conv2d_backward_input<B: HostBackend>(
             Path::Dense(shape) => dense::backward_input(shape, weight, grad),
             Path::Pointwise(shape) => pointwise::backward_input(shape, weight, grad),
             Path::SmallMaps(shape) => small_maps::backward_input(shape, weight, grad),
+            Path::Winograd(shape) => winograd::backward_input(shape, weight, grad),
             Path::Depthwise(shape) => depthwise::backward_input(shape, weight, grad),
         },
     );
@@ -138,6 +145,7 @@ pub(super) fn conv2d_backward_weight<B: HostBackend>(
         || match &path {
             Path::Dense(shape) | Path::Pointwise(shape) => dense::backward_weight(shape, x, grad),
             Path::SmallMaps(shape) => small_maps::backward_weight(shape, x, grad),
+            Path::Winograd(shape) => winograd::backward_weight(shape, x, grad),
             Path::Depthwise(shape) => depthwise::backward_weight(shape, x, grad),
         },
     );

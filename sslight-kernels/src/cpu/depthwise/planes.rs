@@ -124,13 +124,12 @@ fn copy_strided(target: &mut [f32], source: &[f32], stride: usize) {
 /// takes longer than the row.
 #[inline(always)]
 fn copy_row(target: &mut [f32], source: &[f32]) {
-    let len = target.len();
     if !copy_vectors::<LANES>(target, source)
         && !copy_vectors::<{ LANES / 2 }>(target, source)
         && !copy_vectors::<{ LANES / 4 }>(target, source)
     {
-        for i in 0..len {
-            target[i] = source[i];
+        for (target, source) in target.iter_mut().zip(source) {
+            *target = *source;
         }
     }
 }
