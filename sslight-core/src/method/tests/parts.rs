@@ -107,10 +107,10 @@ fn without_batch_statistics_parts_give_the_losses_gradients_and_buffers_of_the_w
             &["accumulate=4", repeated],
         ] {
             let parts = learn(choice, &[&BY_IMAGE[..], parts].concat());
-            // Sums of f32 in another order.
+            // Sums of f32 in another order; those of gradients run over all tokens of all images.
             assert!((whole.stats.loss - parts.stats.loss).abs() < 1e-5 * whole.stats.loss);
             let deviation_of_grads = deviation(&whole.grads, &parts.grads);
-            assert!(deviation_of_grads < 1e-5, "{choice}: {deviation_of_grads}");
+            assert!(deviation_of_grads < 3e-5, "{choice}: {deviation_of_grads}");
             let deviation_of_state = deviation(&whole.state, &parts.state);
             assert!(deviation_of_state < 1e-5, "{choice}: {deviation_of_state}");
         }
