@@ -135,25 +135,20 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
     ) -> BatchNormOutput<FloatTensor<Self>> {
         let nodes = [&x, &norm.weight, &norm.bias, &weight].map(|tensor| tensor.node.clone());
         let prep = NormConv.prepare::<C>(nodes).compute_bound().stateful();
-        let output = |x: FloatTensor<Self>,
-                      norm: Normalization<FloatTensor<Self>>,
-                      weight: FloatTensor<Self>,
-                      options| {
-            B::norm_conv2d_forward(
-                x.primitive,
-                inner_norm::<B, C>(norm),
-                weight.primitive,
-                options,
-            )
+        // The operands must outlive the registration: a backward pass on another thread clears nodes that no tensor
+        // and no operation holds.
+        let output = |options| {
+            let norm = inner_norm::<B, C>(norm.clone());
+            B::norm_conv2d_forward(x.primitive.clone(), norm, weight.primitive.clone(), options)
         };
         let (y, mean, var) = match prep {
             OpsKind::Tracked(mut prep) => {
                 let kept = [&x, &norm.weight, &norm.bias, &weight].map(|t| prep.checkpoint(t));
                 let (eps, activation) = (norm.eps, norm.activation);
-                let output = output(x, norm, weight, options.clone());
-                let [x, norm_weight, norm_bias, weight] = kept;
+                let output = output(options.clone());
+                let [x_id, norm_weight, norm_bias, weight_id] = kept;
                 let state = NormConvState {
-                    x,
+                    x: x_id,
                     norm: KeptNorm {
                         weight: norm_weight,
                         bias: norm_bias,
@@ -162,13 +157,13 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                         mean: output.mean.clone(),
                         var: output.var.clone(),
                     },
-                    weight,
+                    weight: weight_id,
                     options,
                 };
                 (prep.finish(state, output.y), output.mean, output.var)
             }
             OpsKind::UnTracked(prep) => {
-                let output = output(x, norm, weight, options);
+                let output = output(options);
                 (prep.finish(output.y), output.mean, output.var)
             }
         };
@@ -208,17 +203,17 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
     ) -> BatchNormOutput<FloatTensor<Self>> {
         let nodes = [&x, &norm.weight, &norm.bias, &shortcut].map(|tensor| tensor.node.clone());
         let prep = BatchNormAdd.prepare::<C>(nodes).compute_bound().stateful();
-        let output = |x: FloatTensor<Self>,
-                      norm: Normalization<FloatTensor<Self>>,
-                      shortcut: FloatTensor<Self>| {
-            B::batch_norm_add_forward(x.primitive, inner_norm::<B, C>(norm), shortcut.primitive)
+        // As above, the operands must outlive the registration.
+        let output = || {
+            let norm = inner_norm::<B, C>(norm.clone());
+            B::batch_norm_add_forward(x.primitive.clone(), norm, shortcut.primitive.clone())
         };
         let (y, mean, var) = match prep {
             OpsKind::Tracked(mut prep) => {
                 let [x_id, weight, bias] =
                     [&x, &norm.weight, &norm.bias].map(|t| prep.checkpoint(t));
                 let (eps, activation) = (norm.eps, norm.activation);
-                let output = output(x, norm, shortcut);
+                let output = output();
                 let state = BatchNormAddState {
                     x: x_id,
                     norm: KeptNorm {
@@ -235,7 +230,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 (prep.finish(state, output.y), output.mean, output.var)
             }
             OpsKind::UnTracked(prep) => {
-                let output = output(x, norm, shortcut);
+                let output = output();
                 (prep.finish(output.y), output.mean, output.var)
             }
         };

@@ -94,21 +94,28 @@ pub(super) fn linear_forward<B: Backend, C: CheckpointStrategy>(
                 weight: prep.checkpoint(&weight),
                 has_bias: bias.is_some(),
             };
-            prep.finish(state, inner_linear::<B, C>(x, before, weight, bias))
+            prep.finish(
+                state,
+                inner_linear::<B, C>(&x, &before, &weight, bias.as_ref()),
+            )
         }
-        OpsKind::UnTracked(prep) => prep.finish(inner_linear::<B, C>(x, before, weight, bias)),
+        OpsKind::UnTracked(prep) => {
+            prep.finish(inner_linear::<B, C>(&x, &before, &weight, bias.as_ref()))
+        }
     }
 }
 
+/// By reference: the operands must outlive the registration, since a backward pass on another thread clears nodes that
+/// no tensor and no operation holds.
 fn inner_linear<B: Backend, C: CheckpointStrategy>(
-    x: FloatTensor<Autodiff<B, C>>,
-    before: Before<FloatTensor<Autodiff<B, C>>>,
-    weight: FloatTensor<Autodiff<B, C>>,
-    bias: Option<FloatTensor<Autodiff<B, C>>>,
+    x: &FloatTensor<Autodiff<B, C>>,
+    before: &Before<FloatTensor<Autodiff<B, C>>>,
+    weight: &FloatTensor<Autodiff<B, C>>,
+    bias: Option<&FloatTensor<Autodiff<B, C>>>,
 ) -> FloatTensor<B> {
-    let before = before.map(|tensor| tensor.primitive);
-    let bias = bias.map(|bias| bias.primitive);
-    B::linear_forward(x.primitive, before, weight.primitive, bias)
+    let before = before.clone().map(|tensor| tensor.primitive);
+    let bias = bias.map(|bias| bias.primitive.clone());
+    B::linear_forward(x.primitive.clone(), before, weight.primitive.clone(), bias)
 }
 
 #[derive(Debug)]
