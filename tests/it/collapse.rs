@@ -109,8 +109,9 @@ fn a_healthy_short_run_is_not_warned_about() {
     let folder = tempfile::tempdir().unwrap();
     let data = image_folder(&folder.path().join("data"));
     // MoCo is left out: on so few images its queue holds mostly copies of the batch, it does not get off the loss
-    // of equal features, and the warning is right.
-    for method in ["dino", "swav", "simclr", "supervised"] {
+    // of equal features, and the warning is right. DINO falls to nearly equal features in so short a run, at .008 and
+    // .032 alike: rates at which it is healthy are still to be found.
+    for method in ["swav", "simclr", "supervised"] {
         let out = folder.path().join(method);
         let method_word = format!("method={method}");
         let own = [
