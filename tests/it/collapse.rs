@@ -109,15 +109,16 @@ fn a_healthy_short_run_is_not_warned_about() {
     let folder = tempfile::tempdir().unwrap();
     let data = image_folder(&folder.path().join("data"));
     // MoCo is left out: on so few images its queue holds mostly copies of the batch, it does not get off the loss
-    // of equal features, and the warning is right. DINO falls to nearly equal features in so short a run, at .008 and
-    // .032 alike: rates at which it is healthy are still to be found.
-    for method in ["swav", "simclr", "supervised"] {
+    // of equal features, and the warning is right.
+    for method in ["dino", "swav", "simclr", "supervised"] {
         let out = folder.path().join(method);
         let method_word = format!("method={method}");
         let own = [
             method_word.as_str(),
-            // A rate of AdamW's size.
-            "optim.base_lr=0.032",
+            // Of AdamW's size, falling to the end: four seeds of DINO end at .21 to .26 of an even spread. At .032 they
+            // lie about the threshold, some above and some below.
+            "optim.base_lr=0.008",
+            "optim.min_lr=1e-5",
             "dino.ema_momentum=0.9",
             "swav.hidden_dim=16",
             "swav.out_dim=8",
