@@ -97,12 +97,14 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 );
                 let state = BatchNormState {
                     x: x_id,
-                    weight: weight_id,
-                    bias: bias_id,
-                    mean: output.mean.clone(),
-                    var: output.var.clone(),
-                    eps,
-                    activation,
+                    norm: KeptNorm {
+                        weight: weight_id,
+                        bias: bias_id,
+                        eps,
+                        activation,
+                        mean: output.mean.clone(),
+                        var: output.var.clone(),
+                    },
                 };
                 BatchNormOutput {
                     y: prep.finish(state, output.y),

@@ -81,7 +81,7 @@ pub enum Before<F> {
 
 impl<F> Before<F> {
     /// The same of other tensors.
-    pub(crate) fn map<G>(self, change: impl Fn(F) -> G) -> Before<G> {
+    pub(crate) fn map<G>(self, mut change: impl FnMut(F) -> G) -> Before<G> {
         match self {
             Self::Nothing => Before::Nothing,
             Self::LayerNorm { weight, bias, eps } => Before::LayerNorm {
@@ -107,7 +107,7 @@ pub struct LinearGradients<F> {
     pub norm: Option<[F; 2]>,
 }
 
-/// Mean and biased variance of each channel, `[c]`.
+/// Mean and variance of each channel, `[c]`: of a batch, where the variance is the biased one, or running ones.
 #[derive(Debug, Clone)]
 pub struct Statistics<F> {
     /// The mean.

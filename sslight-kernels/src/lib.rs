@@ -26,7 +26,7 @@ pub use backend::{
     CrossViewOutput, LinearGradients, NormConvGradients, Normalization, Statistics,
 };
 pub use tensor_ops::{
-    BatchStatistics, RunningStatistics, batch_norm_add_train, batch_norm_running, batch_norm_train,
-    conv2d, cross_view_entropy, linear, norm_conv2d_train, self_attention,
+    batch_norm_add_train, batch_norm_running, batch_norm_train, cat, conv2d, cross_view_entropy,
+    linear, norm_conv2d_train, self_attention,
 };
 pub use update::{AdamWStep, MomentumStep, adamw_step, momentum_step, moving_average};

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
 
-use crate::backend::{Activation, Backend, Before, Normalization};
+use crate::backend::{Activation, Backend, Before, Normalization, Statistics};
 use crate::stock::{TARGET_VIEWS, primitive, tensor};
 
 /// Convolution without bias.
@@ -59,15 +59,6 @@ pub fn batch_norm_train<B: Backend>(
     (tensor(output.y), tensor(output.mean), tensor(output.var))
 }
 
-/// Mean and biased variance of each channel of a batch, outside the graph.
-#[derive(Debug, Clone)]
-pub struct BatchStatistics<B: Backend> {
-    /// The mean, `[c]`.
-    pub mean: Tensor<B, 1>,
-    /// The variance, `[c]`.
-    pub var: Tensor<B, 1>,
-}
-
 /// Convolution of what batch normalisation by the statistics of the batch, and an activation, make of `x`; with those
 /// statistics.
 ///
@@ -84,7 +75,7 @@ pub fn norm_conv2d_train<B: Backend>(
     norm: Normalization<Tensor<B, 1>>,
     weight: Tensor<B, 4>,
     options: ConvOptions<2>,
-) -> (Tensor<B, 4>, BatchStatistics<B>) {
+) -> (Tensor<B, 4>, Statistics<Tensor<B, 1>>) {
     let (image, kernel) = (x.dims(), weight.dims());
     let scales = [norm.weight.dims(), norm.bias.dims()];
     assert!(
@@ -97,7 +88,7 @@ pub fn norm_conv2d_train<B: Backend>(
     let norm = primitives(norm);
     let output = B::norm_conv2d_forward(primitive(x), norm, primitive(weight), options);
     let (mean, var) = (tensor(output.mean), tensor(output.var));
-    (tensor(output.y), BatchStatistics { mean, var })
+    (tensor(output.y), Statistics { mean, var })
 }
 
 /// `act(norm(x) + shortcut)`, batch normalisation by the statistics of the batch at the end of a residual block; with
@@ -112,7 +103,7 @@ pub fn batch_norm_add_train<B: Backend>(
     x: Tensor<B, 3>,
     norm: Normalization<Tensor<B, 1>>,
     shortcut: Tensor<B, 3>,
-) -> (Tensor<B, 3>, BatchStatistics<B>) {
+) -> (Tensor<B, 3>, Statistics<Tensor<B, 1>>) {
     let dims = x.dims();
     let scales = [norm.weight.dims(), norm.bias.dims()];
     assert!(
@@ -122,7 +113,7 @@ pub fn batch_norm_add_train<B: Backend>(
     );
     let output = B::batch_norm_add_forward(primitive(x), primitives(norm), primitive(shortcut));
     let (mean, var) = (tensor(output.mean), tensor(output.var));
-    (tensor(output.y), BatchStatistics { mean, var })
+    (tensor(output.y), Statistics { mean, var })
 }
 
 fn primitives<B: Backend>(
@@ -186,6 +177,20 @@ pub fn self_attention<B: Backend>(qkv: Tensor<B, 3>, heads: usize) -> Tensor<B, 
     tensor(B::attention_forward(primitive(qkv), heads, scale))
 }
 
+/// [`Tensor::cat`], whose operands stay on the tape while it runs.
+///
+/// burn 0.21 lets go of them before it registers the result. A backward pass that ends on another thread just then
+/// clears them, and what lies behind them gets no gradient, unless something else holds their tape.
+///
+/// # Panics
+/// As [`Tensor::cat`]: without tensors, or if shapes differ in another dimension than `dim`.
+pub fn cat<B: Backend, const D: usize>(tensors: Vec<Tensor<B, D>>, dim: usize) -> Tensor<B, D> {
+    let held = tensors.clone();
+    let joined = Tensor::cat(tensors, dim);
+    drop(held);
+    joined
+}
+
 /// The cross entropy of each view with the targets of the other views:
 /// `losses = -sum_k q_k log softmax(logits / temperature)_k`, where `q` is for a row of the first view the target of
 /// the second, for a row of the second that of the first, and for a row of a further view the sum of both.
@@ -218,15 +223,6 @@ pub fn cross_view_entropy<B: Backend>(
     tensor(output.losses)
 }
 
-/// The statistics that [`batch_norm_running`] normalises by.
-#[derive(Debug, Clone)]
-pub struct RunningStatistics<B: Backend> {
-    /// Mean of each channel, `[c]`.
-    pub mean: Tensor<B, 1>,
-    /// Variance of each channel, `[c]`.
-    pub var: Tensor<B, 1>,
-}
-
 /// Batch normalisation by given statistics, followed by `activation`:
 /// `y = act(weight * (x - mean) / sqrt(var + eps) + bias)`.
 ///
@@ -239,7 +235,7 @@ pub fn batch_norm_running<B: Backend>(
     x: Tensor<B, 3>,
     weight: Tensor<B, 1>,
     bias: Tensor<B, 1>,
-    statistics: RunningStatistics<B>,
+    statistics: Statistics<Tensor<B, 1>>,
     eps: f64,
     activation: Activation,
 ) -> Tensor<B, 3> {

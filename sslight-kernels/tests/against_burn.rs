@@ -9,7 +9,7 @@ use burn_ndarray::NdArray;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sslight_kernels::{
-    Activation, AutodiffBackend, RunningStatistics, batch_norm_running, batch_norm_train, conv2d,
+    Activation, AutodiffBackend, Statistics, batch_norm_running, batch_norm_train, conv2d,
 };
 
 type Fast = Autodiff<Flex>;
@@ -443,7 +443,7 @@ fn running_results<B: AutodiffBackend>(
     let [weight, bias] = [weight, bias]
         .map(|v| tensor::<B, 1>(v, [channels]))
         .map(with_grad(tracked));
-    let statistics = RunningStatistics {
+    let statistics = Statistics {
         mean: weight.clone().detach() * 0.1 + 0.3,
         var: bias.clone().detach().powi_scalar(2) + 0.5,
     };

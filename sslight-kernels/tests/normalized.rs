@@ -11,8 +11,7 @@ use burn_ndarray::NdArray;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sslight_kernels::{
-    Activation, AutodiffBackend, BatchStatistics, Normalization, batch_norm_add_train,
-    norm_conv2d_train,
+    Activation, AutodiffBackend, Normalization, Statistics, batch_norm_add_train, norm_conv2d_train,
 };
 
 const EPS: f64 = 1e-5;
@@ -74,7 +73,7 @@ type Results = Vec<(&'static str, Vec<f64>)>;
 fn normalized<B: AutodiffBackend>(
     x: Tensor<B, 4>,
     norm: Normalization<Tensor<B, 1>>,
-) -> (Tensor<B, 4>, BatchStatistics<B>) {
+) -> (Tensor<B, 4>, Statistics<Tensor<B, 1>>) {
     let [batch, channels, height, width] = x.dims();
     let flat = x.reshape([batch, channels, height * width]);
     let column = |values: Tensor<B, 1>| values.reshape([1, channels, 1]);
@@ -82,7 +81,7 @@ fn normalized<B: AutodiffBackend>(
     let centered = flat - mean.clone();
     let var = centered.clone().powi_scalar(2).mean_dim(2).mean_dim(0);
     let y = centered / (var.clone() + norm.eps).sqrt() * column(norm.weight) + column(norm.bias);
-    let statistics = BatchStatistics {
+    let statistics = Statistics {
         mean: mean.reshape([channels]),
         var: var.reshape([channels]),
     };
@@ -117,7 +116,7 @@ fn conv_results<B: AutodiffBackend>(
         Normalization<Tensor<B, 1>>,
         Tensor<B, 4>,
         ConvOptions<2>,
-    ) -> (Tensor<B, 4>, BatchStatistics<B>),
+    ) -> (Tensor<B, 4>, Statistics<Tensor<B, 1>>),
 ) -> Results {
     let len = |dims: [usize; 4]| dims.iter().product();
     let x = tensor::<B, 4>(&random(1, len(case.image), -1.0, 3.0), case.image).require_grad();
@@ -146,7 +145,7 @@ fn added_results<B: AutodiffBackend>(
         Tensor<B, 4>,
         Normalization<Tensor<B, 1>>,
         Tensor<B, 4>,
-    ) -> (Tensor<B, 4>, BatchStatistics<B>),
+    ) -> (Tensor<B, 4>, Statistics<Tensor<B, 1>>),
 ) -> Results {
     let len = dims.iter().product();
     let x = tensor::<B, 4>(&random(1, len, -1.0, 3.0), dims).require_grad();
@@ -184,7 +183,7 @@ fn flat_added<B: AutodiffBackend>(
     x: Tensor<B, 4>,
     norm: Normalization<Tensor<B, 1>>,
     shortcut: Tensor<B, 4>,
-) -> (Tensor<B, 4>, BatchStatistics<B>) {
+) -> (Tensor<B, 4>, Statistics<Tensor<B, 1>>) {
     let dims = x.dims();
     let [batch, channels, height, width] = dims;
     let [x, shortcut] = [x, shortcut].map(|maps| maps.reshape([batch, channels, height * width]));

@@ -16,6 +16,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use sslight_kernels::cat;
 
 use crate::backend::Backend;
 use crate::nn::drop_path::{BlockDropPath, Branch};
@@ -158,7 +159,7 @@ impl<B: Backend> Vit<B> {
                 rows.push(self.norm.forward(row));
             }
         }
-        Tensor::cat(rows, 1)
+        cat(rows, 1)
     }
 
     /// Class token and projected patches with their positions: `[b, 3, h, w]` to `[b, n + 1, dim]`.
@@ -167,7 +168,7 @@ impl<B: Backend> Vit<B> {
         let grid = self.patch_embed.proj.grid(height, width);
         let patches = self.patch_embed.proj.forward(images);
         let class_token = self.cls_token.val().expand([batch, 1, self.features_dim()]);
-        let tokens = Tensor::cat(vec![class_token, patches], 1);
+        let tokens = cat(vec![class_token, patches], 1);
         tokens + pos_embed::resize(self.pos_embed.val(), grid)
     }
 }

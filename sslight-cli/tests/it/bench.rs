@@ -44,6 +44,54 @@ fn a_step_is_measured_part_by_part() {
 }
 
 #[test]
+fn a_step_on_fixed_views_tells_operations_and_memory() {
+    let args = [
+        "bench",
+        "step",
+        "debug/tiny",
+        "--steps",
+        "2",
+        "--json",
+        "--fixed-views",
+    ];
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let operations = report["operations"].as_array().unwrap();
+    let time_of = |operation: &serde_json::Value| operation["seconds"].as_f64().unwrap();
+    let all: f64 = operations.iter().map(time_of).sum();
+    assert!(all > 0.0 && report["gflops"].as_f64().unwrap() > 0.0);
+    for name in ["linear forward", "linear backward"] {
+        let operation = operations
+            .iter()
+            .find(|operation| operation["name"] == name);
+        assert!(
+            operation.unwrap()["calls"].as_f64().unwrap() >= 1.0,
+            "{name}"
+        );
+    }
+    if cfg!(target_os = "linux") {
+        assert!(report["peak_bytes"].as_u64().unwrap() > 1 << 20);
+    }
+}
+
+#[test]
+fn inference_is_measured_without_data() {
+    let args = ["bench", "inference", "backbone=resnet18", "batch_size=2"];
+    let small = ["views.global.size=32", "--steps", "2", "--json"];
+    let output = run(&[&args[..], &small].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&report["batch_size"], &report["steps"]),
+        (&2.into(), &2.into())
+    );
+    let [seconds, images] =
+        ["step_seconds", "images_per_s"].map(|key| report[key].as_f64().unwrap());
+    assert!(seconds > 0.0 && (images * seconds - 2.0).abs() < 1e-9);
+}
+
+#[test]
 fn no_steps_and_unknown_keys_are_refused() {
     for args in [
         ["bench", "step", "--steps", "0"],

@@ -4,6 +4,7 @@
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
+use sslight_kernels::cat;
 use sslight_models::BatchMode;
 use sslight_models::backend::{AutodiffBackend, Backend};
 
@@ -128,7 +129,7 @@ fn learn_part<B: AutodiffBackend, M: Method<B>>(
     let features = groups
         .clone()
         .map(|group| pass.of_group(&backbone, group, BatchMode::Batch));
-    let features = Tensor::cat(features.collect(), 0);
+    let features = cat(features.collect(), 0);
     watch(Phase::Forward);
     let teacher = method.teacher_features(batch);
     watch(Phase::Teacher);

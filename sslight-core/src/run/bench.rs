@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use burn::optim::Optimizer;
 use burn::tensor::{Distribution, Tensor};
+use sslight_data::{BatchStream, HostBatch};
 use sslight_kernels::profile;
 use sslight_models::BatchMode;
 use sslight_models::backend::{AutodiffBackend, Backend};
@@ -156,6 +157,14 @@ fn middle(mut values: Vec<f64>) -> f64 {
     }
 }
 
+/// Where the views of a measured step come from.
+enum Views {
+    /// One batch, again and again.
+    Fixed(HostBatch),
+    /// The loader, whose workers run beside the step.
+    Made(BatchStream),
+}
+
 /// Takes some steps, then measures some. Nothing is written.
 ///
 /// # Errors
@@ -193,18 +202,17 @@ pub fn bench_step<B: AutodiffBackend>(
         fixed_views,
     } = options;
     let mut stream = data.loader.epoch(0, 0);
-    let fixed = match fixed_views {
-        true => Some(stream.next().ok_or(RunError::Vanished)??),
-        false => None,
+    let mut views = match fixed_views {
+        true => Views::Fixed(stream.next().ok_or(RunError::Vanished)??),
+        false => Views::Made(stream),
     };
-    if fixed.is_some() {
-        // The stream's workers end with it.
-        stream = data.loader.epoch(0, per_epoch);
-    }
     let mut times = Vec::with_capacity(steps);
     for step in 0..warmup + steps {
-        if !fixed_views && step > 0 && step % per_epoch == 0 {
-            stream = data.loader.epoch(step / per_epoch, 0);
+        if let Views::Made(stream) = &mut views
+            && step > 0
+            && step % per_epoch == 0
+        {
+            *stream = data.loader.epoch(step / per_epoch, 0);
         }
         if step == warmup {
             profile::start();
@@ -221,9 +229,9 @@ pub fn bench_step<B: AutodiffBackend>(
             }
             last = now;
         };
-        let batch = match &fixed {
-            Some(batch) => batch.clone(),
-            None => stream.next().ok_or(RunError::Vanished)??,
+        let batch = match &mut views {
+            Views::Fixed(batch) => batch.clone(),
+            Views::Made(stream) => stream.next().ok_or(RunError::Vanished)??,
         };
         let batch = upload::<B>(batch, device);
         ended(StepPart::Data);

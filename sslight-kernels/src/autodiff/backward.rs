@@ -48,54 +48,6 @@ impl<B: Backend> Backward<B, 2> for Conv2d {
     }
 }
 
-#[derive(Debug)]
-pub(super) struct BatchNorm;
-
-#[derive(Debug, Clone)]
-pub(super) struct BatchNormState<F> {
-    pub(super) x: NodeId,
-    pub(super) weight: NodeId,
-    pub(super) bias: NodeId,
-    pub(super) mean: F,
-    pub(super) var: F,
-    pub(super) eps: f64,
-    pub(super) activation: Activation,
-}
-
-impl<B: Backend> Backward<B, 3> for BatchNorm {
-    type State = BatchNormState<FloatTensor<B>>;
-
-    fn backward(
-        self,
-        ops: Ops<Self::State, 3>,
-        grads: &mut Gradients,
-        checkpointer: &mut Checkpointer,
-    ) {
-        let state = ops.state;
-        let [x_node, weight_node, bias_node] = ops.parents;
-        let grad = grads.consume::<B>(&ops.node);
-        let parent_grads = B::batch_norm_train_backward(
-            checkpointer.retrieve_node_output(state.x),
-            checkpointer.retrieve_node_output(state.weight),
-            checkpointer.retrieve_node_output(state.bias),
-            state.mean,
-            state.var,
-            grad,
-            state.eps,
-            state.activation,
-        );
-        for (node, parent_grad) in [
-            (x_node, parent_grads.x),
-            (weight_node, parent_grads.weight),
-            (bias_node, parent_grads.bias),
-        ] {
-            if let Some(node) = node {
-                grads.register::<B>(node.id, parent_grad);
-            }
-        }
-    }
-}
-
 /// A normalisation as the tape keeps it.
 #[derive(Debug, Clone)]
 pub(super) struct KeptNorm<F> {
@@ -120,6 +72,43 @@ impl<F: Clone + Send + 'static> KeptNorm<F> {
             var: self.var,
         };
         (norm, statistics)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct BatchNorm;
+
+#[derive(Debug, Clone)]
+pub(super) struct BatchNormState<F> {
+    pub(super) x: NodeId,
+    pub(super) norm: KeptNorm<F>,
+}
+
+impl<B: Backend> Backward<B, 3> for BatchNorm {
+    type State = BatchNormState<FloatTensor<B>>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let state = ops.state;
+        let nodes = ops.parents.map(|node| node.map(|node| node.id));
+        let grad = grads.consume::<B>(&ops.node);
+        let x = checkpointer.retrieve_node_output(state.x);
+        let (norm, statistics) = state.norm.retrieve(checkpointer);
+        let parent_grads = B::batch_norm_train_backward(
+            x,
+            norm.weight,
+            norm.bias,
+            statistics.mean,
+            statistics.var,
+            grad,
+            norm.eps,
+            norm.activation,
+        );
+        register_norm::<B>(grads, nodes, parent_grads);
     }
 }
 

@@ -35,15 +35,7 @@ impl<B: Backend> Backward<B, 5> for Linear {
         let grad = grads.consume::<B>(&ops.node);
         let x = checkpointer.retrieve_node_output(state.x);
         let weight = checkpointer.retrieve_node_output(state.weight);
-        let before = match state.before {
-            Before::Nothing => Before::Nothing,
-            Before::Gelu => Before::Gelu,
-            Before::LayerNorm { weight, bias, eps } => Before::LayerNorm {
-                weight: checkpointer.retrieve_node_output(weight),
-                bias: checkpointer.retrieve_node_output(bias),
-                eps,
-            },
-        };
+        let before = state.before.map(|id| checkpointer.retrieve_node_output(id));
         let parent_grads = B::linear_backward(x, before, weight, grad);
         if let Some(node) = x_node {
             grads.register::<B>(node.id, parent_grads.x);
@@ -82,15 +74,7 @@ pub(super) fn linear_forward<B: Backend, C: CheckpointStrategy>(
         OpsKind::Tracked(mut prep) => {
             let state = LinearState {
                 x: prep.checkpoint(&x),
-                before: match &before {
-                    Before::Nothing => Before::Nothing,
-                    Before::Gelu => Before::Gelu,
-                    Before::LayerNorm { weight, bias, eps } => Before::LayerNorm {
-                        weight: prep.checkpoint(weight),
-                        bias: prep.checkpoint(bias),
-                        eps: *eps,
-                    },
-                },
+                before: before.clone().map(|tensor| prep.checkpoint(&tensor)),
                 weight: prep.checkpoint(&weight),
                 has_bias: bias.is_some(),
             };

@@ -7,7 +7,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use sslight_kernels::{
-    Activation, Normalization, RunningStatistics, batch_norm_add_train, batch_norm_running,
+    Activation, Normalization, Statistics, batch_norm_add_train, batch_norm_running,
     batch_norm_train, norm_conv2d_train,
 };
 
@@ -167,7 +167,7 @@ impl<B: Backend> BatchNorm<B> {
     }
 
     fn normalize_by_running(&self, x: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {
-        let statistics = RunningStatistics {
+        let statistics = Statistics {
             mean: self.running_mean.value(),
             var: self.running_var.value(),
         };

@@ -4,6 +4,7 @@
 //! float64. That gives the gradient on every backend, where burn's own interpolation has none on some.
 
 use burn::tensor::{Tensor, TensorData};
+use sslight_kernels::cat;
 
 use crate::backend::Backend;
 
@@ -47,7 +48,7 @@ pub fn resize<B: Backend>(table: Tensor<B, 3>, [rows, columns]: [usize; 2]) -> T
         .narrow(1, 1, tokens - 1)
         .reshape([native * native, dim]);
     let resized = matrix.matmul(grid).reshape([1, rows * columns, dim]);
-    Tensor::cat(vec![class_row, resized], 1)
+    cat(vec![class_row, resized], 1)
 }
 
 /// Row-major `[rows * columns, native^2]`: what each patch of the grid takes from each row of the table.
