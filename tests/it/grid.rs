@@ -9,10 +9,10 @@ use crate::runs::{Cpu, NEVER, lines, train};
 
 /// The features' spread, in units of an even spread over the sphere, that a network has to keep. Features behind a
 /// ReLU are positive and have about half of an even spread; collapsed ones a hundredth.
-const SPREAD_FLOOR: f64 = 0.03;
+const SPREAD_FLOOR: f64 = 0.05;
 
 const IMAGES: usize = 2000;
-/// Steps of a run: one epoch in batches of 20.
+/// Steps of a run: the first of four epochs in batches of 20, so that rates have not yet come down at its end.
 const STEPS: usize = 100;
 
 /// The first of the embedded images as a folder.
@@ -34,37 +34,28 @@ fn embedded_images(root: &Path) -> String {
 fn every_method_trains_every_family_of_networks_without_collapse() {
     let folder = tempfile::tempdir().unwrap();
     let data = format!("data={}", embedded_images(&folder.path().join("images")));
-    // Length of a feature vector, by network.
+    // Length of a feature vector, sizes of views. MobileNetV2's last maps have a thirty-second of a view's size, and
+    // batch normalisation over 20 single pixels leaves little to learn from. The ViT's patches have 4 pixels.
     let networks = [
-        ("mobilenet_v2", 1280.0),
-        ("resnet18", 512.0),
-        ("vit_tiny_16", 192.0),
+        ("mobilenet_v2", 1280.0, [48, 32]),
+        ("resnet18", 512.0, [32, 16]),
+        ("vit_tiny_16", 192.0, [16, 8]),
     ];
     let mut failed = Vec::new();
     for method in ["dino", "swav", "moco", "simclr"] {
-        for (network, dim) in networks {
+        for (network, dim, [global, local]) in networks {
             let out = folder.path().join(format!("{method}-{network}"));
-            let vit = network.starts_with("vit");
             let words = [
                 data.clone(),
                 format!("out={}", out.display()),
                 format!("method={method}"),
                 format!("backbone={network}"),
-                // The stem for small images makes patches of 4 pixels.
-                format!("model.small_input={vit}"),
-                // SimCLR needs larger steps to be seen to move on convolutional networks.
-                format!(
-                    "optim.base_lr={}",
-                    if method == "simclr" && !vit {
-                        0.03
-                    } else {
-                        0.01
-                    }
-                ),
-                format!("views.global.size={}", if vit { 16 } else { 32 }),
-                format!("views.local.size={}", if vit { 8 } else { 16 }),
-                format!("eval.resize={}", if vit { 16 } else { 32 }),
-                format!("eval.crop={}", if vit { 16 } else { 32 }),
+                format!("model.small_input={}", network.starts_with("vit")),
+                format!("optim.base_lr={}", base_lr(method, network)),
+                format!("views.global.size={global}"),
+                format!("views.local.size={local}"),
+                format!("eval.resize={global}"),
+                format!("eval.crop={global}"),
             ]
             .into_iter()
             .chain(WORDS.map(str::to_string))
@@ -89,7 +80,6 @@ fn every_method_trains_every_family_of_networks_without_collapse() {
                 losses[0]
             );
             let finite = losses.len() == STEPS && losses.iter().all(|loss| loss.is_finite());
-            // Where it started says little: a sharp teacher that shows every image alike is easily followed.
             let apart = |a: f64, b: f64| (a - b).abs() > 0.01 * b;
             let moved = apart(last, collapsed) && apart(last, losses[0]);
             if !finite || !moved || spread.is_nan() || spread < SPREAD_FLOOR {
@@ -105,9 +95,10 @@ fn every_method_trains_every_family_of_networks_without_collapse() {
 
 /// Rates with which hundred steps show; few outputs and a sharp teacher, so that the first loss is not that of a
 /// collapsed network.
-const WORDS: [&str; 25] = [
+const WORDS: [&str; 27] = [
     "batch_size=20",
-    "epochs=1",
+    "epochs=4",
+    "max_steps=100",
     "log_every=1",
     "views.locals=2",
     "dino.out_dim=64",
@@ -117,8 +108,9 @@ const WORDS: [&str; 25] = [
     "dino.warmup_teacher_temp=0.02",
     "dino.warmup_teacher_temp_epochs=0",
     "dino.teacher_temp=0.02",
-    "dino.ema_momentum=0.99",
+    "dino.ema_momentum=0.9",
     "swav.prototypes=16",
+    "swav.epsilon=0.02",
     "swav.hidden_dim=128",
     "swav.out_dim=32",
     "swav.freeze_prototypes_epochs=0",
@@ -132,6 +124,16 @@ const WORDS: [&str; 25] = [
     "optim.min_lr=1e-5",
     "optim.warmup_epochs=0.1",
 ];
+
+/// At .01 a ViT under DINO gives every image the same answer, and MobileNetV2 under SwAV comes within a hundred steps to
+/// the plateau at `ln K` on which SwAV starts.
+fn base_lr(method: &str, network: &str) -> f64 {
+    match (method, network) {
+        ("dino", "vit_tiny_16") => 0.003,
+        ("swav", "mobilenet_v2") => 0.001,
+        _ => 0.01,
+    }
+}
 
 /// The loss of a network that gives every image the same answer; with the weights of pairs summing to 1.
 fn collapsed_loss(method: &str) -> f64 {
