@@ -2,6 +2,7 @@
 
 mod backward;
 mod transformer;
+mod weight_norm;
 
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -284,6 +285,22 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
             bias: Self::from_inner(grads.bias),
             norm: grads.norm.map(|sums| sums.map(Self::from_inner)),
         }
+    }
+
+    fn weight_norm_forward(
+        direction: FloatTensor<Self>,
+        length: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        weight_norm::forward::<B, C>(direction, length)
+    }
+
+    fn weight_norm_backward(
+        direction: FloatTensor<Self>,
+        length: FloatTensor<Self>,
+        weight_grad: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        B::weight_norm_backward(direction.primitive, length.primitive, weight_grad.primitive)
+            .map(Self::from_inner)
     }
 
     fn attention_forward(qkv: FloatTensor<Self>, heads: usize, scale: f64) -> FloatTensor<Self> {

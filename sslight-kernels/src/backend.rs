@@ -326,6 +326,27 @@ pub trait Backend: burn::tensor::backend::Backend {
         stock::attention::backward::<Self>(qkv, heads, scale, output_grad)
     }
 
+    /// Rows of the lengths `length`, `length_o direction_o / |direction_o|` (Salimans and Kingma, 2016, eq. 2).
+    ///
+    /// # Shapes
+    /// direction `[outputs, inputs]`, length `[outputs, 1]`, to `[outputs, inputs]`.
+    fn weight_norm_forward(
+        direction: FloatTensor<Self>,
+        length: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        stock::weight_norm::forward::<Self>(direction, length)
+    }
+
+    /// Gradients of [`weight_norm_forward`](Self::weight_norm_forward) for direction and length, given that for the
+    /// weight (Salimans and Kingma, 2016, eq. 3).
+    fn weight_norm_backward(
+        direction: FloatTensor<Self>,
+        length: FloatTensor<Self>,
+        weight_grad: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2] {
+        stock::weight_norm::backward::<Self>(direction, length, weight_grad)
+    }
+
     /// Cross entropies of views with the targets of other views: see
     /// [`cross_view_entropy`](crate::cross_view_entropy). Gradients flow to the logits alone.
     ///

@@ -8,6 +8,7 @@ mod norm_conv;
 mod tensor;
 mod transformer;
 mod update;
+mod weight_norm;
 
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn_flex::Flex;
@@ -117,6 +118,21 @@ macro_rules! use_kernels {
                 output_grad: FloatTensor<Self>,
             ) -> LinearGradients<FloatTensor<Self>> {
                 transformer::linear_backward::<Self>(x, before, weight, output_grad)
+            }
+
+            fn weight_norm_forward(
+                direction: FloatTensor<Self>,
+                length: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                weight_norm::forward::<Self>(direction, length)
+            }
+
+            fn weight_norm_backward(
+                direction: FloatTensor<Self>,
+                length: FloatTensor<Self>,
+                weight_grad: FloatTensor<Self>,
+            ) -> [FloatTensor<Self>; 2] {
+                weight_norm::backward::<Self>(direction, length, weight_grad)
             }
 
             fn attention_forward(

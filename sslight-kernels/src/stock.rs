@@ -2,6 +2,7 @@
 
 pub(crate) mod attention;
 pub(crate) mod linear;
+pub(crate) mod weight_norm;
 
 use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;

@@ -160,6 +160,26 @@ pub fn linear<B: Backend>(
     ))
 }
 
+/// Rows of given directions and lengths, `length_o direction_o / |direction_o|` (Salimans and Kingma, 2016, eq. 2).
+///
+/// # Shapes
+/// direction `[outputs, inputs]`, length `[outputs, 1]`, to `[outputs, inputs]`.
+///
+/// # Panics
+/// If there is not one length for each row, or a row is empty.
+pub fn weight_norm<B: Backend>(direction: Tensor<B, 2>, length: Tensor<B, 2>) -> Tensor<B, 2> {
+    let [outputs, inputs] = direction.dims();
+    assert!(
+        inputs > 0 && length.dims() == [outputs, 1],
+        "weight_norm: lengths {:?} are not one for each row of [{outputs}, {inputs}]",
+        length.dims()
+    );
+    tensor(B::weight_norm_forward(
+        primitive(direction),
+        primitive(length),
+    ))
+}
+
 /// Self-attention, `softmax(q k^T / sqrt(head_dim)) v` of each head. Scores are made again on the way back.
 ///
 /// # Shapes

@@ -20,6 +20,7 @@ mod shape;
 mod simd;
 pub(crate) mod small_maps;
 pub(crate) mod update;
+pub(crate) mod weight_norm;
 pub(crate) mod winograd;
 
 pub(crate) use shape::ConvShape;

@@ -10,7 +10,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use sslight_kernels::{Before, linear};
+use sslight_kernels::{Before, linear, weight_norm};
 
 use super::mlp::{Mlp, MlpActivation, MlpConfig};
 use crate::backend::Backend;
@@ -107,9 +107,7 @@ impl<B: Backend> WeightNormLinear<B> {
     /// # Shapes
     /// `[rows, in]` to `[rows, out]`.
     pub fn forward(&self, x: Tensor<B, 2>) -> Tensor<B, 2> {
-        let direction = self.weight_v.val();
-        let length = direction.clone().powi_scalar(2).sum_dim(1).sqrt();
-        let weight = direction * (self.weight_g.val() / length);
+        let weight = weight_norm(self.weight_v.val(), self.weight_g.val());
         linear(x, Before::Nothing, weight, None)
     }
 }
