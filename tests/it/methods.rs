@@ -124,7 +124,9 @@ fn a_checkpoint_of_another_method_or_network_is_refused_with_the_keys_that_diffe
     let refused = |method: &str, more: &[&str]| -> RunError {
         let out = folder.path().join("second");
         let more = [&[resume.as_str(), "max_steps=2"], more].concat();
-        train::<Cpu>(&words_of(method, &data, &out, &more), NEVER).unwrap_err()
+        let error = train::<Cpu>(&words_of(method, &data, &out, &more), NEVER).unwrap_err();
+        assert!(!out.exists());
+        error
     };
     let error = refused("swav", &[]);
     assert!(error.is_usage());
@@ -147,6 +149,80 @@ fn a_checkpoint_of_another_method_or_network_is_refused_with_the_keys_that_diffe
     let more = [resume.as_str(), "max_steps=2", "optim.base_lr=0.01"];
     let summary = train::<Cpu>(&words_of("moco", &data, &out, &more), NEVER).unwrap();
     assert_eq!(summary.steps, 2);
+}
+
+#[test]
+fn a_run_does_not_go_on_with_images_whose_classes_or_sizes_are_not_those_of_its_tensors() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("data");
+    let data = image_folder(&root);
+    for (method, automatic) in [("supervised", ""), ("moco", "moco.queue_length=auto")] {
+        let out = folder.path().join(method);
+        let more: Vec<&str> = [automatic, "max_steps=1"]
+            .into_iter()
+            .filter(|word| !word.is_empty())
+            .collect();
+        train::<Cpu>(&words_of(method, &data, &out, &more), NEVER).unwrap();
+    }
+    let other = folder.path().join("other");
+    let more_data = image_folder(&other);
+    for class in ["class2", "class3"] {
+        std::fs::create_dir(other.join(class)).unwrap();
+        for index in 0..12 {
+            let from = other.join(format!("class0/{index:02}.png"));
+            std::fs::copy(from, other.join(format!("{class}/{index:02}.png"))).unwrap();
+        }
+    }
+    let refused = |method: &str, more: &[&str]| {
+        let out = folder.path().join("second");
+        let resume = format!("resume={}", folder.path().join(method).display());
+        let words = [&[resume.as_str(), "max_steps=2"], more].concat();
+        let error = train::<Cpu>(&words_of(method, &more_data, &out, &words), NEVER).unwrap_err();
+        assert!(error.is_usage() && !out.exists());
+        error.to_string()
+    };
+    let error = refused("supervised", &[]);
+    assert!(
+        error.contains("data is of 4 classes here and of 2 classes there"),
+        "{error}"
+    );
+    let error = refused("moco", &["moco.queue_length=auto"]);
+    assert!(
+        error.contains("moco.queue_length is 16 here and 8 there"),
+        "{error}"
+    );
+    // The same folder with another class, and the same command.
+    std::fs::rename(other.join("class2"), root.join("class2")).unwrap();
+    let again = words_of(
+        "supervised",
+        &data,
+        &folder.path().join("supervised"),
+        &["max_steps=2"],
+    );
+    let error = train::<Cpu>(&again, NEVER).unwrap_err().to_string();
+    assert!(
+        error.contains("data is of 3 classes here and of 2 classes there"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_run_that_goes_on_with_more_images_says_what_that_means() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("data");
+    let data = image_folder(&root);
+    let out = folder.path().join("run");
+    let words = |steps: &str| words_of("dino", &data, &out, &[steps]);
+    train::<Cpu>(&words("max_steps=1"), NEVER).unwrap();
+    std::fs::copy(root.join("class0/00.png"), root.join("class0/12.png")).unwrap();
+    train::<Cpu>(&words("max_steps=2"), NEVER).unwrap();
+    let log = std::fs::read_to_string(out.join("train.log")).unwrap();
+    assert!(
+        log.contains(
+            "warning: the checkpoint of step 1 was trained on 24 images, and there are 25 now"
+        ),
+        "{log}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What must hold between keys, and what is allowed but worth a warning.
 
-use super::{Method, Problem, Provenance, Resume, RunConfig, ScheduleKind};
+use super::{Method, Origin, Problem, Provenance, Resume, RunConfig, ScheduleKind};
 
 /// Relations between keys that no run can break.
 pub(super) fn problems(config: &RunConfig, provenance: &Provenance) -> Vec<Problem> {
@@ -35,17 +35,27 @@ pub(super) fn problems(config: &RunConfig, provenance: &Provenance) -> Vec<Probl
         ));
     }
     let part = config.batch_size / config.accumulate;
-    if part < 2 && config.accumulate > 1 && matches!(config.method, Method::Simclr | Method::Swav) {
-        let allowed = format!(
-            "at most batch_size / 2 = {} with method = {}, which compares the images of a part with each other",
-            config.batch_size / 2,
-            config.method
-        );
-        found.push(out_of_range(
-            "accumulate",
-            config.accumulate.to_string(),
-            allowed,
-        ));
+    if part < 2 && matches!(config.method, Method::Simclr | Method::Swav) {
+        let (key, value, allowed) = match config.accumulate {
+            1 => (
+                "batch_size",
+                config.batch_size,
+                format!(
+                    "at least 2 with method = {}, which compares the images of a batch with each other",
+                    config.method
+                ),
+            ),
+            parts => (
+                "accumulate",
+                parts,
+                format!(
+                    "at most batch_size / 2 = {} with method = {}, which compares the images of a part with each other",
+                    config.batch_size / 2,
+                    config.method
+                ),
+            ),
+        };
+        found.push(out_of_range(key, value.to_string(), allowed));
     }
     if let Some(patch) = config.patch_size() {
         let mut sizes = vec![
@@ -96,7 +106,7 @@ pub(super) fn problems(config: &RunConfig, provenance: &Provenance) -> Vec<Probl
 }
 
 /// What is allowed but probably not meant.
-pub(super) fn warnings(config: &RunConfig) -> Vec<String> {
+pub(super) fn warnings(config: &RunConfig, provenance: &Provenance) -> Vec<String> {
     let mut found = Vec::new();
     let epochs = config.epochs;
     if let Some(written) = config.optim.warmup_epochs {
@@ -149,6 +159,21 @@ pub(super) fn warnings(config: &RunConfig) -> Vec<String> {
         found.push(format!(
             "views.local.size = {} is larger than views.global.size = {}; local views are meant to be smaller",
             config.views.local.size, config.views.global.size
+        ));
+    }
+    if let (0, Some(alpha)) = (config.locals(), config.loss.alpha)
+        && alpha != 1.0
+        // A recipe states its weight for all methods.
+        && !matches!(provenance.of("loss.alpha"), Origin::Recipe(_))
+    {
+        found.push(format!(
+            "loss.alpha = {alpha} weighs global against local views, of which there are none; 1 is used"
+        ));
+    }
+    if config.model.drop_path > 0.0 && config.patch_size().is_none() {
+        found.push(format!(
+            "model.drop_path = {} does nothing in {}, which has no stochastic depth",
+            config.model.drop_path, config.backbone
         ));
     }
     found

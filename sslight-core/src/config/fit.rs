@@ -1,14 +1,43 @@
 //! Whether a configuration fits its data: what can only be judged when images and labels have been counted.
 
-use super::{ConfigError, Method, Problem, Problems, ResolvedConfig, auto};
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, Method, Problem, Problems, ResolvedConfig, RunConfig, auto};
 
 /// What a configuration has to know of its training images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DataFacts {
     /// How many there are.
     pub images: usize,
     /// How many classes they have; 0 without labels.
     pub classes: usize,
+}
+
+impl RunConfig {
+    /// Keys whose values shape tensors and follow from the data, with those values.
+    pub(crate) fn sizes_for(&self, data: DataFacts) -> Vec<(&'static str, String)> {
+        let images = data.images;
+        let mut sizes = match self.method {
+            Method::Dino => vec![("dino.out_dim", self.dino_out_dim(images).to_string())],
+            Method::Swav => vec![
+                ("swav.prototypes", self.swav_prototypes(images).to_string()),
+                (
+                    "swav.queue_length",
+                    self.swav_queue_length(images).to_string(),
+                ),
+            ],
+            Method::Moco => vec![(
+                "moco.queue_length",
+                self.moco_queue_length(images).to_string(),
+            )],
+            Method::Simclr | Method::Supervised => Vec::new(),
+        };
+        if self.probe || self.method == Method::Supervised {
+            sizes.push(("data", format!("of {} classes", data.classes)));
+        }
+        sizes
+    }
 }
 
 impl ResolvedConfig {

@@ -117,7 +117,7 @@ const KEYS: &[Key] = keys! {
     "moco.hidden_dim": COUNT, "width of the head's hidden layers";
     "moco.layers": COUNT, "linear layers of the head";
     "moco.use_bn": Kind::Switch, "batch normalisation in the head";
-    "moco.queue_length": Kind::Or("auto", &COUNT), "past keys; auto depends on the number of images";
+    "moco.queue_length": Kind::Or("auto", &COUNT), "past keys, need be no multiple of batch_size (the pointer wraps); auto depends on the number of images";
     "moco.temperature": POSITIVE, "temperature of the softmax over similarities";
     "moco.ema_momentum": PROBABILITY, "momentum of the key encoder";
     "moco.global_only": Kind::Switch, "the two global views alone, as MoCo v2 was published";

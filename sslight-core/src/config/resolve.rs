@@ -97,7 +97,7 @@ pub(crate) fn resolve_entries(written: Vec<Entry>) -> Result<ResolvedConfig, Con
     if !problems.is_empty() {
         return Err(Problems(problems).into());
     }
-    let warnings = checks::warnings(&config);
+    let warnings = checks::warnings(&config, &provenance);
     Ok(ResolvedConfig {
         config,
         provenance,

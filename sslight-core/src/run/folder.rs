@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::RunError;
 use super::state::{RunState, STATE_FILE};
-use crate::checkpoint::CheckpointStore;
-use crate::config::{Difference, ResolvedConfig, Resume, RunConfig, resolve};
+use crate::checkpoint::{CheckpointStore, Found};
+use crate::config::{DataFacts, Difference, ResolvedConfig, Resume, RunConfig, resolve};
 use crate::fsio::{FileError, WithPath, replace};
 use crate::observe::{Level, RunEvent};
 
@@ -45,6 +45,7 @@ impl RunFolder {
     /// If the folder holds something else, a run of another configuration, or one that may not be continued.
     pub fn open(
         config: &RunConfig,
+        data: DataFacts,
         store_of: &dyn Fn(&Self) -> CheckpointStore,
     ) -> Result<(Self, Option<Resumed>), RunError> {
         let path = config.out_dir();
@@ -58,6 +59,14 @@ impl RunFolder {
             }
             refuse_another_configuration(&path, config)?;
         }
+        // Before the folder is made: a checkpoint that does not fit must not leave a run behind.
+        let given = match &config.resume {
+            Resume::Path(given) => {
+                let store = CheckpointStore::new(path.join(CHECKPOINTS), 1);
+                find_given(given, &store, config, data)?
+            }
+            Resume::Auto | Resume::Never => None,
+        };
         fs::create_dir_all(path.join(CHECKPOINTS)).on(&path, "create")?;
         let lock = lock(&path)?;
         let config_path = path.join(CONFIG_FILE);
@@ -69,10 +78,10 @@ impl RunFolder {
             _lock: lock,
         };
         let store = store_of(&folder);
-        if let Resume::Path(given) = &config.resume {
-            adopt(given, &store, config)?;
+        if let Some(given) = given {
+            adopt(&given, &store)?;
         }
-        let resumed = resume(&store)?;
+        let resumed = resume(&folder.path, &store, config, data)?;
         let step = resumed.as_ref().map_or(0, |resumed| resumed.state.step);
         store.clean_up(step)?;
         folder.cut_metrics(step)?;
@@ -240,11 +249,21 @@ fn refuse_another_configuration(path: &Path, config: &RunConfig) -> Result<(), R
 }
 
 /// A checkpoint whose tensors are those of another method or network cannot be read.
-fn refuse_another_shape(given: &Path, folder: &Path, config: &RunConfig) -> Result<(), RunError> {
-    let differences: Vec<_> = differences(folder, config)?
+fn refuse_another_shape(
+    given: &Path,
+    folder: &Path,
+    config: &RunConfig,
+    data: DataFacts,
+) -> Result<(), RunError> {
+    let mut differences: Vec<_> = differences(folder, config)?
         .into_iter()
         .filter(|difference| difference.is_shaping(config.method))
         .collect();
+    if differences.is_empty() {
+        let path = folder.join(STATE_FILE);
+        let text = fs::read(&path).on(&path, "read")?;
+        differences = size_differences(folder, &state(&path, &text)?, config, data)?;
+    }
     if differences.is_empty() {
         return Ok(());
     }
@@ -280,8 +299,40 @@ fn append_line(file: &mut File, line: &str) -> std::io::Result<()> {
     file.write_all(format!("{line}\n").as_bytes())
 }
 
-/// Copies the checkpoint that `resume=PATH` names into the store, unless it is there already.
-fn adopt(given: &Path, store: &CheckpointStore, config: &RunConfig) -> Result<(), RunError> {
+/// Where sizes that follow from the data are not those of a checkpoint, under keys that are the same.
+fn size_differences(
+    folder: &Path,
+    state: &RunState,
+    config: &RunConfig,
+    data: DataFacts,
+) -> Result<Vec<Difference>, RunError> {
+    let Some(data_there) = state.data else {
+        return Ok(Vec::new());
+    };
+    let file = folder.join(CONFIG_FILE);
+    let ResolvedConfig { config: there, .. } = resolve(&[file.to_string_lossy()])?;
+    let sizes = config.sizes_for(data).into_iter();
+    Ok(sizes
+        .zip(there.sizes_for(data_there))
+        .filter(|((_, ours), (_, theirs))| ours != theirs)
+        .map(|((key, ours), (_, theirs))| Difference { key, ours, theirs })
+        .collect())
+}
+
+fn state(path: &Path, text: &[u8]) -> Result<RunState, RunError> {
+    serde_json::from_slice(text).map_err(|error| RunError::State {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    })
+}
+
+/// The checkpoint that `resume=PATH` names, if it has to be copied into the store.
+fn find_given(
+    given: &Path,
+    store: &CheckpointStore,
+    config: &RunConfig,
+    data: DataFacts,
+) -> Result<Option<Found>, RunError> {
     let missing = || RunError::NoCheckpoint {
         path: given.to_path_buf(),
     };
@@ -299,13 +350,20 @@ fn adopt(given: &Path, store: &CheckpointStore, config: &RunConfig) -> Result<()
     };
     let target = store.folder(found.step);
     if target.exists() && target.canonicalize().ok() == found.folder.canonicalize().ok() {
-        return Ok(store.clean_up(found.step)?);
+        store.clean_up(found.step)?;
+        return Ok(None);
     }
     if !store.steps()?.is_empty() {
         // Continuing a run that stands further on its own; the given path was for its beginning.
-        return Ok(());
+        return Ok(None);
     }
-    refuse_another_shape(given, &found.folder, config)?;
+    refuse_another_shape(given, &found.folder, config, data)?;
+    Ok(Some(found))
+}
+
+/// Copies a checkpoint of elsewhere into the store.
+fn adopt(found: &Found, store: &CheckpointStore) -> Result<(), RunError> {
+    let target = store.folder(found.step);
     let copy = target.with_extension("copy");
     fs::create_dir_all(&copy).on(&copy, "create")?;
     for entry in fs::read_dir(&found.folder).on(&found.folder, "list")? {
@@ -317,7 +375,12 @@ fn adopt(given: &Path, store: &CheckpointStore, config: &RunConfig) -> Result<()
     Ok(())
 }
 
-fn resume(store: &CheckpointStore) -> Result<Option<Resumed>, RunError> {
+fn resume(
+    path: &Path,
+    store: &CheckpointStore,
+    config: &RunConfig,
+    data: DataFacts,
+) -> Result<Option<Resumed>, RunError> {
     let (found, damaged) = store.newest()?;
     let mut warnings: Vec<String> = damaged
         .iter()
@@ -333,20 +396,32 @@ fn resume(store: &CheckpointStore) -> Result<Option<Resumed>, RunError> {
         }
         return Ok(None);
     };
-    let path = found.folder.join(STATE_FILE);
-    let text = store.read_file(found.step, STATE_FILE)?;
-    let state: RunState = serde_json::from_slice(&text).map_err(|error| RunError::State {
-        path: path.clone(),
-        reason: error.to_string(),
-    })?;
+    let state_path = found.folder.join(STATE_FILE);
+    let state = state(&state_path, &store.read_file(found.step, STATE_FILE)?)?;
     if state.step != found.step {
         return Err(RunError::State {
-            path,
+            path: state_path,
             reason: format!(
                 "it is of step {}, its folder of step {}",
                 state.step, found.step
             ),
         });
+    }
+    let differences = size_differences(&found.folder, &state, config, data)?;
+    if !differences.is_empty() {
+        return Err(RunError::Differs {
+            path: path.to_path_buf(),
+            differences,
+        });
+    }
+    if let Some(there) = state.data
+        && there.images != data.images
+    {
+        warnings.push(format!(
+            "the checkpoint of step {} was trained on {} images, and there are {} now: epochs have other lengths, \
+             and losses will not be those of a run without a break",
+            found.step, there.images, data.images
+        ));
     }
     Ok(Some(Resumed { state, warnings }))
 }

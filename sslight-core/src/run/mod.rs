@@ -64,10 +64,7 @@ pub fn pretrain<B: AutodiffBackend>(
 ) -> Result<Summary, RunError> {
     let config = &resolved.config;
     let data = open_data(config)?;
-    let facts = DataFacts {
-        images: data.train.len(),
-        classes: data.train.class_names().len(),
-    };
+    let facts = data.facts;
     let warnings = resolved.fit(facts)?;
     let clock = Clock::new(assemble::schedule(config, facts.images));
     let setup = MethodSetup {
@@ -84,6 +81,7 @@ struct Data {
     train: Arc<dyn ImageSource>,
     validation: Option<Arc<dyn ImageSource>>,
     loader: Loader,
+    facts: DataFacts,
 }
 
 fn open_data(config: &RunConfig) -> Result<Data, RunError> {
@@ -91,6 +89,10 @@ fn open_data(config: &RunConfig) -> Result<Data, RunError> {
     Ok(Data {
         validation: open_validation(config)?,
         loader: loader(config, Arc::clone(&train))?,
+        facts: DataFacts {
+            images: train.len(),
+            classes: train.class_names().len(),
+        },
         train,
     })
 }
@@ -121,7 +123,7 @@ fn run<B: AutodiffBackend>(
     warnings: Vec<String>,
 ) -> Result<Summary, RunError> {
     let config = &resolved.config;
-    let images = data.train.len();
+    let (facts, images) = (data.facts, data.facts.images);
     let store_of = |folder: &RunFolder| {
         CheckpointStore::new(folder.checkpoints(), config.checkpoint.keep_last)
     };
@@ -130,7 +132,7 @@ fn run<B: AutodiffBackend>(
         true => None,
         false => InitialWeights::read(config, method.backbone())?,
     };
-    let (mut folder, resumed) = RunFolder::open(config, &store_of)?;
+    let (mut folder, resumed) = RunFolder::open(config, facts, &store_of)?;
     let store = Arc::new(store_of(&folder));
     let first_step = resumed.as_ref().map_or(0, |resumed| resumed.state.step);
     if first_step == 0 && initial.is_none() {
@@ -181,7 +183,10 @@ fn run<B: AutodiffBackend>(
 
     let evaluator = Evaluator::new(config, &data.train, data.validation.as_ref());
     let state = match resumed {
-        Some(resumed) => resumed.state,
+        Some(resumed) => RunState {
+            data: Some(facts),
+            ..resumed.state
+        },
         None => {
             if evaluator.protocol().is_some() {
                 tell(RunEvent::Notice(Notice {
@@ -191,6 +196,7 @@ fn run<B: AutodiffBackend>(
             }
             RunState {
                 floors: Floors::measure::<B>(&evaluator, &method, device)?,
+                data: Some(facts),
                 ..RunState::default()
             }
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::session::Floors;
+use crate::config::DataFacts;
 
 /// The file in a checkpoint folder.
 pub const STATE_FILE: &str = "run.json";
@@ -23,4 +24,7 @@ pub struct RunState {
     pub knn: Option<(f64, f64)>,
     /// The scores that training has to beat.
     pub floors: Floors,
+    /// The training images; absent from checkpoints of before this was noted.
+    #[serde(default)]
+    pub data: Option<DataFacts>,
 }

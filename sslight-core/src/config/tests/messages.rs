@@ -232,6 +232,11 @@ fn parts_of_one_image_are_refused_where_images_are_compared_with_each_other() {
     );
     assert!(message(&words("method=swav")).contains("with method = swav"));
     resolved(&words("method=dino"));
+    assert_eq!(
+        message(&["data=d", "batch_size=1", "method=simclr"]),
+        "command line: batch_size is 1, but must be at least 2 with method = simclr, which compares the images of a \
+         batch with each other"
+    );
 }
 
 #[test]
@@ -274,6 +279,14 @@ fn settings_of_methods_that_do_nothing_are_warned_about() {
     assert_eq!(
         warnings(&["method=moco", "moco.global_only=true"]),
         ["moco.global_only = true looks at no local views; views.locals = 6 are not drawn"]
+    );
+    assert_eq!(
+        warnings(&["views.locals=0", "loss.alpha=0.3"]),
+        ["loss.alpha = 0.3 weighs global against local views, of which there are none; 1 is used"]
+    );
+    assert_eq!(
+        warnings(&["backbone=mobilenet_v2", "model.drop_path=0.5"]),
+        ["model.drop_path = 0.5 does nothing in mobilenet_v2, which has no stochastic depth"]
     );
     assert_eq!(
         warnings(&["method=supervised", "probe=true"]),
