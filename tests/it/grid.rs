@@ -15,22 +15,26 @@ const IMAGES: usize = 2000;
 /// Steps of a run: the first of four epochs in batches of 20, so that rates have not yet come down at its end.
 const STEPS: usize = 100;
 
-/// The first of the embedded images as a folder.
+/// The share of a collapsed network's loss below which a run has to end.
+const LOSS_CEILING: f64 = 0.95;
+
+/// The first of the embedded images as a folder for every class.
 fn embedded_images(root: &Path) -> String {
-    fs::create_dir_all(root).unwrap();
     let source = open("embedded", Split::Train).unwrap();
     for index in 0..IMAGES {
         let image = source.image(index).unwrap();
+        let class = root.join(source.label(index).unwrap().to_string());
+        fs::create_dir_all(&class).unwrap();
         let picture = image::RgbImage::from_fn(image.width as u32, image.height as u32, |x, y| {
             image::Rgb(image.pixel(x as usize, y as usize))
         });
-        picture.save(root.join(format!("{index:04}.png"))).unwrap();
+        picture.save(class.join(format!("{index:04}.png"))).unwrap();
     }
     root.to_string_lossy().into_owned()
 }
 
 #[test]
-#[ignore = "slow: twelve runs of a hundred steps"]
+#[ignore = "slow: fifteen runs of a hundred steps"]
 fn every_method_trains_every_family_of_networks_without_collapse() {
     let folder = tempfile::tempdir().unwrap();
     let data = format!("data={}", embedded_images(&folder.path().join("images")));
@@ -42,7 +46,7 @@ fn every_method_trains_every_family_of_networks_without_collapse() {
         ("vit_tiny_16", 192.0, [16, 8]),
     ];
     let mut failed = Vec::new();
-    for method in ["dino", "swav", "moco", "simclr"] {
+    for method in ["dino", "swav", "moco", "simclr", "supervised"] {
         for (network, dim, [global, local]) in networks {
             let out = folder.path().join(format!("{method}-{network}"));
             let words = [
@@ -51,7 +55,6 @@ fn every_method_trains_every_family_of_networks_without_collapse() {
                 format!("method={method}"),
                 format!("backbone={network}"),
                 format!("model.small_input={}", network.starts_with("vit")),
-                format!("optim.base_lr={}", base_lr(method, network)),
                 format!("views.global.size={global}"),
                 format!("views.local.size={local}"),
                 format!("eval.resize={global}"),
@@ -80,9 +83,8 @@ fn every_method_trains_every_family_of_networks_without_collapse() {
                 losses[0]
             );
             let finite = losses.len() == STEPS && losses.iter().all(|loss| loss.is_finite());
-            let apart = |a: f64, b: f64| (a - b).abs() > 0.01 * b;
-            let moved = apart(last, collapsed) && apart(last, losses[0]);
-            if !finite || !moved || spread.is_nan() || spread < SPREAD_FLOOR {
+            let learned = last < LOSS_CEILING * collapsed;
+            if !finite || !learned || spread.is_nan() || spread < SPREAD_FLOOR {
                 failed.push(format!(
                     "{method} {network}: finite {finite}, loss {} -> {last}, spread {spread}",
                     losses[0]
@@ -93,14 +95,18 @@ fn every_method_trains_every_family_of_networks_without_collapse() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Rates with which hundred steps show; few outputs and a sharp teacher, so that the first loss is not that of a
-/// collapsed network.
-const WORDS: [&str; 27] = [
+/// Settings with which a hundred steps show: mild views, few outputs and sharp targets.
+const WORDS: [&str; 32] = [
     "batch_size=20",
     "epochs=4",
     "max_steps=100",
     "log_every=1",
     "views.locals=2",
+    "views.global.scale=[0.6,1]",
+    "views.local.scale=[0.3,0.6]",
+    "views.jitter.probability=0",
+    "views.grayscale=0",
+    "views.blur=[0,0,0]",
     "dino.out_dim=64",
     "dino.hidden_dim=128",
     "dino.bottleneck_dim=32",
@@ -111,8 +117,7 @@ const WORDS: [&str; 27] = [
     "dino.ema_momentum=0.9",
     "swav.prototypes=16",
     "swav.epsilon=0.02",
-    "swav.hidden_dim=128",
-    "swav.out_dim=32",
+    "swav.hidden_dim=2048",
     "swav.freeze_prototypes_epochs=0",
     "moco.queue_length=400",
     "moco.hidden_dim=128",
@@ -121,20 +126,10 @@ const WORDS: [&str; 27] = [
     "simclr.temperature=0.1",
     "eval.knn_every=1",
     "optim.kind=adamw",
+    "optim.base_lr=0.01",
     "optim.min_lr=1e-5",
     "optim.warmup_epochs=0.1",
 ];
-
-/// At .01 a ViT under DINO gives every image the same answer. MobileNetV2 under SwAV comes within a hundred steps to the
-/// plateau at `ln K` on which SwAV starts, and no setting is known at which it leaves it that soon; at .001 it is still
-/// on its way there, which says that it trains, not that it gets off.
-fn base_lr(method: &str, network: &str) -> f64 {
-    match (method, network) {
-        ("dino", "vit_tiny_16") => 0.003,
-        ("swav", "mobilenet_v2") => 0.001,
-        _ => 0.01,
-    }
-}
 
 /// The loss of a network that gives every image the same answer; with the weights of pairs summing to 1.
 fn collapsed_loss(method: &str) -> f64 {
@@ -142,6 +137,7 @@ fn collapsed_loss(method: &str) -> f64 {
         "dino" => 64f64.ln(),
         "swav" => 16f64.ln(),
         "moco" => 401f64.ln(),
-        _ => 39f64.ln(),
+        "simclr" => 39f64.ln(),
+        _ => 10f64.ln(),
     }
 }
