@@ -162,18 +162,11 @@ pub struct Swav<B: Backend> {
 }
 
 impl<B: Backend> Swav<B> {
-    /// Whether the queue takes part in the clock's step.
-    ///
-    /// The reference looks whether the queue's last row is zero. As every step of a run pushes one batch, the
-    /// step tells the same, without a transfer from the device and without a flag that a resumed run could lose.
-    pub fn queue_is_used(&self, batch: usize) -> bool {
-        let values = self.clock.now();
-        self.queue.as_ref().is_some_and(|queue| {
-            self.queue_exists(&values) && {
-                let first = self.step.queue_start_epoch * self.clock.schedule().steps_per_epoch;
-                queue.is_full_after(values.step - first, batch)
-            }
-        })
+    /// Whether the queue takes part in the clock's step: from its first epoch on, once it is full.
+    pub fn queue_is_used(&self) -> bool {
+        self.queue
+            .as_ref()
+            .is_some_and(|queue| self.queue_exists(&self.clock.now()) && queue.is_full())
     }
 
     fn queue_exists(&self, values: &StepValues) -> bool {
@@ -207,7 +200,7 @@ impl<B: AutodiffBackend> Method<B> for Swav<B> {
         let features = features.student;
         let first_view = features.clone().narrow(0, 0, batch.batch);
         let outputs = head.forward(features, BatchMode::Batch);
-        let queue_is_used = self.queue_is_used(batch.batch * self.step.options.accumulate);
+        let queue_is_used = self.queue_is_used();
         let codes = codes_of_views(
             outputs.scores.clone().detach(),
             constant(head.prototypes.weight.val()),

@@ -56,9 +56,7 @@ pub(crate) fn run<B: AutodiffBackend>(
         let prototypes = l2_normalize(input("prototypes")?);
         let embeddings = l2_normalize(input("embedding")?);
         let scores = embeddings.clone().matmul(prototypes.clone().transpose());
-        let is_used = queue
-            .as_ref()
-            .is_some_and(|queue| queue.is_full_after(step, p.batch));
+        let is_used = queue.as_ref().is_some_and(|queue| queue.is_full());
         let codes = codes_of_views(
             scores.clone(),
             prototypes,

@@ -227,20 +227,28 @@ impl Series {
     }
 }
 
-/// Carries out the steps of a case; `watch` sees the method after each, with the clock still at the step.
+/// When a step is watched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Before,
+    After,
+}
+
+/// Carries out the steps of a case; `watch` sees the method before and after each, with the clock at the step.
 fn train<B: AutodiffBackend>(
     context: &CaseContext<'_>,
     params: &Params,
     mut method: AnyMethod<B>,
     clock: &Clock,
     device: &B::Device,
-    mut watch: impl FnMut(&AnyMethod<B>),
+    mut watch: impl FnMut(&AnyMethod<B>, Moment),
 ) -> Result<Outputs, CaseError> {
     let initial = modules::tensors_by_name(&method);
     let mut optimizer = GroupedOptimizer::<B>::new(params.rule()?, params.groups(), clock.clone());
     let mut series = Series::default();
     for step in 0..params.steps {
         clock.set(step);
+        watch(&method, Moment::Before);
         let batch = batch::<B>(context, params, step, device)?;
         let TrainOutput { mut grads, item } = TrainStep::step(&method, batch);
         let norms: HashMap<String, Option<f64>> = grads::norms::<B, _>(&method, &mut grads)
@@ -255,7 +263,7 @@ fn train<B: AutodiffBackend>(
         let stats = item.sync();
         series.push_stats(&stats);
         method = method.optimize(&mut optimizer, stats.values.lr, grads);
-        watch(&method);
+        watch(&method, Moment::After);
     }
     let mut outputs = Outputs::new();
     series.put(&mut outputs, params.steps);

@@ -1,7 +1,10 @@
 //! The queue of past embeddings, and the codes that are computed with it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{ElementConversion, Tensor};
 use sslight_models::backend::Backend;
 use sslight_models::nn::Buffer;
 
@@ -14,6 +17,9 @@ use crate::loss::swav::{Assignment, codes};
 pub struct SwavQueue<B: Backend> {
     /// `[2, length, out_dim]`, zeros where nothing has been pushed yet.
     pub rows: Buffer<B, 3>,
+    /// Whether it has been seen to be full, which it then stays.
+    #[module(skip)]
+    seen_full: Arc<AtomicBool>,
 }
 
 impl<B: Backend> SwavQueue<B> {
@@ -21,13 +27,24 @@ impl<B: Backend> SwavQueue<B> {
     pub fn new(views: usize, length: usize, dim: usize, device: &B::Device) -> Self {
         Self {
             rows: Buffer::new(Tensor::zeros([views, length, dim], device)),
+            seen_full: Arc::default(),
         }
     }
 
-    /// Whether `pushes` batches fill it, which is when it begins to be used.
-    pub fn is_full_after(&self, pushes: usize, batch: usize) -> bool {
-        let [_, length, _] = self.rows.value().dims();
-        pushes * batch >= length
+    /// Whether the last row holds an embedding, which is when the reference begins to use it.
+    ///
+    /// The rows tell it, not a count of steps: a run that continues with another batch or start has filled another
+    /// part of them. They are looked at, which waits for the device, until they are full for the first time.
+    pub fn is_full(&self) -> bool {
+        if self.seen_full.load(Ordering::Relaxed) {
+            return true;
+        }
+        let rows = self.rows.value();
+        let [views, length, _] = rows.dims();
+        let last = rows.narrow(0, views - 1, 1).narrow(1, length - 1, 1);
+        let full = last.not_equal_elem(0.0).any().into_scalar().elem::<bool>();
+        self.seen_full.store(full, Ordering::Relaxed);
+        full
     }
 
     /// Pushes the embeddings of the global views of a batch, which comes in parts: view-major `[views b, dim]`

@@ -276,7 +276,7 @@ fn swavs_queue_is_used_once_it_is_full_and_only_from_its_epoch_on() {
                 let before = match &method {
                     AnyMethod::Swav(swav) => {
                         clock.set(step);
-                        swav.queue_is_used(BATCH)
+                        swav.queue_is_used()
                     }
                     _ => false,
                 };
@@ -294,6 +294,26 @@ fn swavs_queue_is_used_once_it_is_full_and_only_from_its_epoch_on() {
         used("swav.queue_start_epoch=1"),
         [false, false, false, false, true, true]
     );
+}
+
+#[test]
+fn swavs_queue_of_another_run_is_not_full_before_its_rows_are() {
+    let clock = clock();
+    let method = init(
+        &config(MethodChoice::Swav, &["swav.queue_start_epoch=0"]),
+        &clock,
+    );
+    let mut optimizer = optimizer(&clock);
+    let (method, _) = steps(method, &mut optimizer, &clock, 0..1);
+    // As many steps as would have filled it, had all of them pushed.
+    clock.set(5);
+    let used = |method: &_| match method {
+        AnyMethod::Swav(swav) => swav.queue_is_used(),
+        _ => false,
+    };
+    assert!(!used(&method));
+    let (method, _) = steps(method, &mut optimizer, &clock, 5..6);
+    assert!(used(&method));
 }
 
 #[test]

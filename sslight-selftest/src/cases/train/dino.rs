@@ -7,7 +7,7 @@ use sslight_core::schedule::{Clock, Schedule, WarmupCosine};
 use sslight_models::backend::AutodiffBackend;
 use sslight_models::params::host_values;
 
-use super::{Params, loaded, train};
+use super::{Moment, Params, loaded, train};
 use crate::cases::{CaseContext, put};
 use crate::compare::Outputs;
 use crate::error::CaseError;
@@ -58,8 +58,8 @@ pub(super) fn run<B: AutodiffBackend>(
     });
     let dino = AnyMethod::Dino(initial::<B>(context, &params, &own, &clock, device)?);
     let mut centers = Vec::new();
-    let mut outputs = train(context, &params, dino, &clock, device, |method| {
-        if let AnyMethod::Dino(dino) = method {
+    let mut outputs = train(context, &params, dino, &clock, device, |method, moment| {
+        if let (AnyMethod::Dino(dino), Moment::After) = (method, moment) {
             centers.extend(host_values(dino.center.value()));
         }
     })?;

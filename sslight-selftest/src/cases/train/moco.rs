@@ -8,7 +8,7 @@ use sslight_core::schedule::{Clock, Schedule, WarmupCosine};
 use sslight_models::backend::AutodiffBackend;
 use sslight_models::nn::Buffer;
 
-use super::{Params, loaded, train};
+use super::{Moment, Params, loaded, train};
 use crate::cases::{CaseContext, put, to_host};
 use crate::compare::Outputs;
 use crate::error::CaseError;
@@ -44,8 +44,8 @@ pub(super) fn run<B: AutodiffBackend>(
     let moco = AnyMethod::Moco(initial::<B>(context, &params, &own, &clock, device)?);
     let mut pointers = Vec::new();
     let mut queue = None;
-    let mut outputs = train(context, &params, moco, &clock, device, |method| {
-        if let AnyMethod::Moco(moco) = method {
+    let mut outputs = train(context, &params, moco, &clock, device, |method, moment| {
+        if let (AnyMethod::Moco(moco), Moment::After) = (method, moment) {
             let before = moco.queue_pointer(params.batch);
             pointers.push(advance(before, params.batch, own.queue_length) as i64);
             queue = Some(moco.queue.value());

@@ -8,7 +8,7 @@ use sslight_core::schedule::{Clock, Schedule};
 use sslight_models::backend::AutodiffBackend;
 use sslight_models::params::host_values;
 
-use super::{Params, loaded, train};
+use super::{Moment, Params, loaded, train};
 use crate::cases::{CaseContext, put};
 use crate::compare::Outputs;
 use crate::error::CaseError;
@@ -42,10 +42,12 @@ pub(super) fn run<B: AutodiffBackend>(
     let swav = AnyMethod::Swav(initial::<B>(context, &params, &own, &clock, device)?);
     let mut used = Vec::new();
     let mut queue = None;
-    let mut outputs = train(context, &params, swav, &clock, device, |method| {
+    let mut outputs = train(context, &params, swav, &clock, device, |method, moment| {
         if let AnyMethod::Swav(swav) = method {
-            used.push(i64::from(swav.queue_is_used(params.batch)));
-            queue = swav.queue.as_ref().map(|queue| queue.rows.value());
+            match moment {
+                Moment::Before => used.push(i64::from(swav.queue_is_used())),
+                Moment::After => queue = swav.queue.as_ref().map(|queue| queue.rows.value()),
+            }
         }
     })?;
     put(
