@@ -155,6 +155,9 @@ pub struct BenchInferenceArgs {
     /// A configuration and key=value words
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
+    /// Say what takes the time, by operation
+    #[arg(long)]
+    pub breakdown: bool,
     /// Batches that are measured
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
     pub steps: usize,

@@ -12,7 +12,7 @@ use burn::tensor::ops::{ConvOptions, FloatTensor};
 
 use backward::{
     BatchNorm, BatchNormAdd, BatchNormAddState, BatchNormState, Conv2d, Conv2dState, CrossView,
-    CrossViewState, KeptNorm, NormConv, NormConvState,
+    CrossViewState, KeptNorm, NormConv, NormConvState, NormMaxPool,
 };
 
 use crate::backend::{
@@ -261,6 +261,93 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         (outer_gradients::<B, C>(grads), Self::from_inner(shortcut))
     }
 
+    fn norm_max_pool_forward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+    ) -> BatchNormOutput<FloatTensor<Self>> {
+        let nodes = [&x, &norm.weight, &norm.bias].map(|tensor| tensor.node.clone());
+        let prep = NormMaxPool.prepare::<C>(nodes).compute_bound().stateful();
+        // As above, the operands must outlive the registration.
+        let output =
+            || B::norm_max_pool_forward(x.primitive.clone(), inner_norm::<B, C>(norm.clone()));
+        let (y, mean, var) = match prep {
+            OpsKind::Tracked(mut prep) => {
+                let [x_id, weight, bias] =
+                    [&x, &norm.weight, &norm.bias].map(|t| prep.checkpoint(t));
+                let (eps, activation) = (norm.eps, norm.activation);
+                let output = output();
+                let state = BatchNormState {
+                    x: x_id,
+                    norm: KeptNorm {
+                        weight,
+                        bias,
+                        eps,
+                        activation,
+                        mean: output.mean.clone(),
+                        var: output.var.clone(),
+                    },
+                };
+                (prep.finish(state, output.y), output.mean, output.var)
+            }
+            OpsKind::UnTracked(prep) => {
+                let output = output();
+                (prep.finish(output.y), output.mean, output.var)
+            }
+        };
+        BatchNormOutput {
+            y,
+            mean: Self::from_inner(mean),
+            var: Self::from_inner(var),
+        }
+    }
+
+    fn norm_max_pool_backward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        statistics: Statistics<FloatTensor<Self>>,
+        output_grad: FloatTensor<Self>,
+    ) -> BatchNormGradients<FloatTensor<Self>> {
+        outer_gradients::<B, C>(B::norm_max_pool_backward(
+            x.primitive,
+            inner_norm::<B, C>(norm),
+            inner_statistics::<B, C>(statistics),
+            output_grad.primitive,
+        ))
+    }
+
+    fn norm_max_pool_running(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        statistics: Statistics<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        if is_tracked::<B, C, _>([&x, &norm.weight, &norm.bias]) {
+            return stock::norm_max_pool_running::<Self>(x, norm, statistics);
+        }
+        let statistics = inner_statistics::<B, C>(statistics);
+        let norm = inner_norm::<B, C>(norm);
+        Self::from_inner(B::norm_max_pool_running(x.primitive, norm, statistics))
+    }
+
+    fn batch_norm_add_running(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        statistics: Statistics<FloatTensor<Self>>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        if is_tracked::<B, C, _>([&x, &norm.weight, &norm.bias, &shortcut]) {
+            return stock::batch_norm_add_running::<Self>(x, norm, statistics, shortcut);
+        }
+        let statistics = inner_statistics::<B, C>(statistics);
+        let norm = inner_norm::<B, C>(norm);
+        let shortcut = shortcut.primitive;
+        Self::from_inner(B::batch_norm_add_running(
+            x.primitive,
+            norm,
+            statistics,
+            shortcut,
+        ))
+    }
+
     fn linear_forward(
         x: FloatTensor<Self>,
         before: Before<FloatTensor<Self>>,
@@ -413,9 +500,8 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         eps: f64,
         activation: Activation,
     ) -> FloatTensor<Self> {
-        let nodes = [&x.node, &weight.node, &bias.node];
-        if nodes.iter().any(|node| !node.requirement.is_none()) {
-            // On the tape it is burn's operations: only frozen layers come here, and none is hot.
+        // On the tape it is burn's operations: only frozen layers come here, and none is hot.
+        if is_tracked::<B, C, _>([&x, &weight, &bias]) {
             return stock::batch_norm_running::<Self>(x, weight, bias, mean, var, eps, activation);
         }
         Self::from_inner(B::batch_norm_running(
@@ -451,6 +537,14 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         );
         outer_gradients::<B, C>(grads)
     }
+}
+
+/// Whether a gradient flows to any of these.
+fn is_tracked<B: Backend, C: CheckpointStrategy, const N: usize>(
+    tensors: [&FloatTensor<Autodiff<B, C>>; N],
+) -> bool {
+    let mut nodes = tensors.into_iter().map(|tensor| &tensor.node);
+    nodes.any(|node| !node.requirement.is_none())
 }
 
 fn inner_norm<B: Backend, C: CheckpointStrategy>(

@@ -285,6 +285,52 @@ pub trait Backend: burn::tensor::backend::Backend {
         stock::batch_norm_add_backward::<Self>(x, norm, statistics, output, output_grad)
     }
 
+    /// `act(norm(x) + shortcut)` by statistics that are given: the end of a residual block in evaluation, and frozen ones
+    /// inside a training graph.
+    ///
+    /// # Shapes
+    /// x and shortcut `[b, c, positions]`.
+    fn batch_norm_add_running(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        statistics: Statistics<FloatTensor<Self>>,
+        shortcut: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        stock::batch_norm_add_running::<Self>(x, norm, statistics, shortcut)
+    }
+
+    /// `pool(act(norm(x)))`: batch normalisation by the statistics of the batch and the max pooling of a ResNet's stem,
+    /// by 3x3 windows, two apart, with a border of one. The map between them need not exist.
+    ///
+    /// # Shapes
+    /// x `[b, c, h, w]` to `[b, c, ceil(h / 2), ceil(w / 2)]`; the statistics are those of `x`.
+    fn norm_max_pool_forward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+    ) -> BatchNormOutput<FloatTensor<Self>> {
+        stock::norm_max_pool_forward::<Self>(x, norm)
+    }
+
+    /// Gradients of [`norm_max_pool_forward`](Self::norm_max_pool_forward), given that for its output and the statistics
+    /// that it returned; of equal values in a window the first gets its gradient.
+    fn norm_max_pool_backward(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        statistics: Statistics<FloatTensor<Self>>,
+        output_grad: FloatTensor<Self>,
+    ) -> BatchNormGradients<FloatTensor<Self>> {
+        stock::norm_max_pool_backward::<Self>(x, norm, statistics, output_grad)
+    }
+
+    /// [`norm_max_pool_forward`](Self::norm_max_pool_forward) by statistics that are given.
+    fn norm_max_pool_running(
+        x: FloatTensor<Self>,
+        norm: Normalization<FloatTensor<Self>>,
+        statistics: Statistics<FloatTensor<Self>>,
+    ) -> FloatTensor<Self> {
+        stock::norm_max_pool_running::<Self>(x, norm, statistics)
+    }
+
     /// `before(x) weight^T + bias`. What `before` makes of the rows need not exist, and is computed again on the way back.
     ///
     /// # Shapes

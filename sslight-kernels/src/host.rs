@@ -5,6 +5,7 @@ mod conv;
 mod loss;
 mod norm;
 mod norm_conv;
+mod norm_pool;
 mod tensor;
 mod transformer;
 mod update;
@@ -100,6 +101,39 @@ macro_rules! use_kernels {
                 norm_conv::batch_norm_add_backward::<Self>(
                     x, norm, statistics, shortcut, output_grad,
                 )
+            }
+
+            fn batch_norm_add_running(
+                x: FloatTensor<Self>,
+                norm: Normalization<FloatTensor<Self>>,
+                statistics: Statistics<FloatTensor<Self>>,
+                shortcut: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                norm_conv::batch_norm_add_running::<Self>(x, norm, statistics, shortcut)
+            }
+
+            fn norm_max_pool_forward(
+                x: FloatTensor<Self>,
+                norm: Normalization<FloatTensor<Self>>,
+            ) -> BatchNormOutput<FloatTensor<Self>> {
+                norm_pool::norm_max_pool_forward::<Self>(x, norm)
+            }
+
+            fn norm_max_pool_backward(
+                x: FloatTensor<Self>,
+                norm: Normalization<FloatTensor<Self>>,
+                statistics: Statistics<FloatTensor<Self>>,
+                output_grad: FloatTensor<Self>,
+            ) -> BatchNormGradients<FloatTensor<Self>> {
+                norm_pool::norm_max_pool_backward::<Self>(x, norm, statistics, output_grad)
+            }
+
+            fn norm_max_pool_running(
+                x: FloatTensor<Self>,
+                norm: Normalization<FloatTensor<Self>>,
+                statistics: Statistics<FloatTensor<Self>>,
+            ) -> FloatTensor<Self> {
+                norm_pool::norm_max_pool_running::<Self>(x, norm, statistics)
             }
 
             fn linear_forward(

@@ -2,12 +2,14 @@
 
 pub(crate) mod attention;
 pub(crate) mod linear;
+mod pool;
 pub(crate) mod weight_norm;
 
-use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
+
+pub(crate) use pool::{norm_max_pool_backward, norm_max_pool_forward, norm_max_pool_running};
 
 use crate::backend::{
     Activation, Backend as KernelBackend, BatchNormGradients, BatchNormOutput, CrossViewOutput,
@@ -74,11 +76,43 @@ pub(crate) fn batch_norm_running<B: Backend>(
 ) -> FloatTensor<B> {
     let scale = column(tensor::<B, 1>(weight)) / (column(tensor(var)) + eps).sqrt();
     let pre = (tensor::<B, 3>(x) - column(tensor(mean))) * scale + column(tensor(bias));
-    primitive(match activation {
-        Activation::None => pre,
-        Activation::Relu => relu(pre),
-        Activation::Relu6 => relu(pre).clamp_max(6.0),
-    })
+    primitive(on_tape::activated(pre, activation))
+}
+
+pub(crate) fn batch_norm_add_running<B: KernelBackend>(
+    x: FloatTensor<B>,
+    norm: Normalization<FloatTensor<B>>,
+    statistics: Statistics<FloatTensor<B>>,
+    shortcut: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let y = B::batch_norm_running(
+        x,
+        norm.weight,
+        norm.bias,
+        statistics.mean,
+        statistics.var,
+        norm.eps,
+        Activation::None,
+    );
+    let sum = tensor::<B, 3>(y) + tensor(shortcut);
+    primitive(on_tape::activated(sum, norm.activation))
+}
+
+mod on_tape {
+    use burn::tensor::Tensor;
+    use burn::tensor::activation::relu;
+    use burn::tensor::backend::Backend;
+
+    use crate::Activation;
+
+    /// The activation of `pre` by operations whose gradients at its kinks are PyTorch's.
+    pub(super) fn activated<B: Backend>(pre: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {
+        match activation {
+            Activation::None => pre,
+            Activation::Relu => relu(pre),
+            Activation::Relu6 => relu(pre).clamp_max(6.0),
+        }
+    }
 }
 
 #[allow(clippy::too_many_arguments)]

@@ -116,6 +116,103 @@ pub fn batch_norm_add_train<B: Backend>(
     (tensor(output.y), Statistics { mean, var })
 }
 
+/// `act(norm(x) + shortcut)` by given statistics.
+///
+/// # Shapes
+/// x and shortcut `[b, c, positions]`, the others `[c]`, to `[b, c, positions]`.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn batch_norm_add_running<B: Backend>(
+    x: Tensor<B, 3>,
+    norm: Normalization<Tensor<B, 1>>,
+    statistics: Statistics<Tensor<B, 1>>,
+    shortcut: Tensor<B, 3>,
+) -> Tensor<B, 3> {
+    let dims = x.dims();
+    assert!(
+        shortcut.dims() == dims && fits(&norm, Some(&statistics), dims[1]),
+        "batch_norm_add_running: a shortcut {:?} or an operand does not fit x {dims:?}",
+        shortcut.dims()
+    );
+    let statistics = statistics_primitives(statistics);
+    let norm = primitives(norm);
+    tensor(B::batch_norm_add_running(
+        primitive(x),
+        norm,
+        statistics,
+        primitive(shortcut),
+    ))
+}
+
+/// `pool(act(norm(x)))`, batch normalisation by the statistics of the batch and the max pooling of a ResNet's stem (He et
+/// al., 2016): 3x3 windows, two apart, with a border of one; with those statistics.
+///
+/// The tape keeps `x` alone, and the kernels of the CPU engines never write the map between.
+///
+/// # Shapes
+/// x `[b, c, h, w]`, norm `[c]` to `[b, c, ceil(h / 2), ceil(w / 2)]`.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn norm_max_pool_train<B: Backend>(
+    x: Tensor<B, 4>,
+    norm: Normalization<Tensor<B, 1>>,
+) -> (Tensor<B, 4>, Statistics<Tensor<B, 1>>) {
+    let dims = x.dims();
+    assert!(
+        fits(&norm, None, dims[1]),
+        "norm_max_pool_train: scale or shift does not fit x {dims:?}"
+    );
+    let output = B::norm_max_pool_forward(primitive(x), primitives(norm));
+    let (mean, var) = (tensor(output.mean), tensor(output.var));
+    (tensor(output.y), Statistics { mean, var })
+}
+
+/// [`norm_max_pool_train`] by given statistics.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn norm_max_pool_running<B: Backend>(
+    x: Tensor<B, 4>,
+    norm: Normalization<Tensor<B, 1>>,
+    statistics: Statistics<Tensor<B, 1>>,
+) -> Tensor<B, 4> {
+    let dims = x.dims();
+    assert!(
+        fits(&norm, Some(&statistics), dims[1]),
+        "norm_max_pool_running: an operand does not fit x {dims:?}"
+    );
+    let statistics = statistics_primitives(statistics);
+    tensor(B::norm_max_pool_running(
+        primitive(x),
+        primitives(norm),
+        statistics,
+    ))
+}
+
+/// Whether there is one value for each channel.
+fn fits<B: Backend>(
+    norm: &Normalization<Tensor<B, 1>>,
+    statistics: Option<&Statistics<Tensor<B, 1>>>,
+    channels: usize,
+) -> bool {
+    let of_norm = [&norm.weight, &norm.bias].into_iter();
+    let given = statistics.map(|statistics| [&statistics.mean, &statistics.var]);
+    of_norm
+        .chain(given.into_iter().flatten())
+        .all(|values| values.dims() == [channels])
+}
+
+fn statistics_primitives<B: Backend>(
+    statistics: Statistics<Tensor<B, 1>>,
+) -> Statistics<burn::tensor::ops::FloatTensor<B>> {
+    Statistics {
+        mean: primitive(statistics.mean),
+        var: primitive(statistics.var),
+    }
+}
+
 fn primitives<B: Backend>(
     norm: Normalization<Tensor<B, 1>>,
 ) -> Normalization<burn::tensor::ops::FloatTensor<B>> {

@@ -11,7 +11,8 @@ use burn_ndarray::NdArray;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sslight_kernels::{
-    Activation, AutodiffBackend, Normalization, Statistics, batch_norm_add_train, norm_conv2d_train,
+    Activation, AutodiffBackend, Normalization, Statistics, batch_norm_add_running,
+    batch_norm_add_train, norm_conv2d_train, norm_max_pool_running, norm_max_pool_train,
 };
 
 const EPS: f64 = 1e-5;
@@ -300,6 +301,118 @@ fn normalisation_with_a_shortcut() {
     }
 }
 
+fn pooled_results<B: AutodiffBackend>(
+    values: &[f32],
+    dims: [usize; 4],
+    activation: Activation,
+    operation: impl Fn(
+        Tensor<B, 4>,
+        Normalization<Tensor<B, 1>>,
+    ) -> (Tensor<B, 4>, Statistics<Tensor<B, 1>>),
+) -> Results {
+    let x = tensor::<B, 4>(values, dims).require_grad();
+    let norm = norm_of::<B>(dims[1], activation);
+    let (y, statistics) = operation(x.clone(), norm.clone());
+    let [batch, channels, height, width] = dims;
+    let pooled = [batch, channels, height.div_ceil(2), width.div_ceil(2)];
+    assert_eq!(y.dims(), pooled, "{dims:?}");
+    let upstream = random(5, pooled.iter().product(), -1.0, 1.0);
+    let grads = (y.clone() * tensor(&upstream, pooled)).sum().backward();
+    vec![
+        ("y", host(y.inner())),
+        ("mean", host(statistics.mean.inner())),
+        ("var", host(statistics.var.inner())),
+        ("x_grad", host(x.grad(&grads).unwrap())),
+        ("scale_grad", host(norm.weight.grad(&grads).unwrap())),
+        ("shift_grad", host(norm.bias.grad(&grads).unwrap())),
+    ]
+}
+
+#[test]
+fn max_pooling_of_normalised_maps() {
+    for activation in ACTIVATIONS {
+        for dims in [
+            [2, 3, 9, 7],
+            [1, 1, 8, 12],
+            [17, 2, 1, 1],
+            [2, 2, 1, 6],
+            [2, 2, 5, 2],
+            [4, 5, 16, 33],
+        ] {
+            let len: usize = dims.iter().product();
+            // With few values many are equal, of which the first by rows gets the gradient.
+            let few = random(7, len, -2.0, 3.0).into_iter().map(f32::round);
+            for values in [random(1, len, -1.0, 3.0), few.collect()] {
+                let want = pooled_results::<Oracle>(&values, dims, activation, |x, norm| {
+                    let (values, statistics) = normalized(x, norm);
+                    let values = activated(values, activation);
+                    let pool = burn::tensor::module::max_pool2d;
+                    let y = pool(values, [3, 3], [2, 2], [1, 1], [1, 1], false);
+                    (y, statistics)
+                });
+                let what = |engine: &str| format!("{dims:?} {activation:?} on {engine}");
+                let op = norm_max_pool_train;
+                let ours = pooled_results::<Autodiff<Flex>>(&values, dims, activation, op);
+                assert_equal(&what("flex"), &ours, &want);
+                let op = norm_max_pool_train;
+                let ours = pooled_results::<Autodiff<NdArray<f32>>>(&values, dims, activation, op);
+                assert_equal(&what("ndarray"), &ours, &want);
+                let op = norm_max_pool_train;
+                let default = pooled_results::<Oracle>(&values, dims, activation, op);
+                assert_equal(&what("the default body"), &default, &want);
+            }
+        }
+    }
+}
+
+/// Statistics that are not those of the batch.
+fn given<B: AutodiffBackend>(channels: usize) -> Statistics<Tensor<B, 1>> {
+    Statistics {
+        mean: tensor(&random(8, channels, -1.0, 1.0), [channels]),
+        var: tensor(&random(9, channels, 0.5, 2.0), [channels]),
+    }
+}
+
+#[test]
+fn by_given_statistics_with_a_shortcut_and_with_max_pooling() {
+    /// With parameters on the tape, and without any, where other code computes it.
+    fn values<B: AutodiffBackend>(
+        dims: [usize; 4],
+        activation: Activation,
+        tracked: bool,
+    ) -> Results {
+        let [batch, channels, height, width] = dims;
+        let len = dims.iter().product();
+        let x = tensor::<B, 4>(&random(1, len, -1.0, 3.0), dims);
+        let shortcut = tensor::<B, 4>(&random(6, len, -2.0, 2.0), dims);
+        let mut norm = norm_of::<B>(channels, activation);
+        if !tracked {
+            norm.weight = norm.weight.detach().set_require_grad(false);
+            norm.bias = norm.bias.detach().set_require_grad(false);
+        }
+        let flat = |maps: Tensor<B, 4>| maps.reshape([batch, channels, height * width]);
+        let (flat_x, flat_shortcut) = (flat(x.clone()), flat(shortcut));
+        let added = batch_norm_add_running(flat_x, norm.clone(), given(channels), flat_shortcut);
+        let pooled = norm_max_pool_running(x, norm, given(channels));
+        vec![
+            ("added", host(added.inner())),
+            ("pooled", host(pooled.inner())),
+        ]
+    }
+    for activation in ACTIVATIONS {
+        for dims in [[2, 3, 9, 7], [5, 4, 3, 3], [3, 2, 1, 1], [9, 7, 16, 17]] {
+            let want = values::<Oracle>(dims, activation, true);
+            for tracked in [true, false] {
+                let what = |engine: &str| format!("{dims:?} {activation:?} {tracked} on {engine}");
+                let ours = values::<Autodiff<Flex>>(dims, activation, tracked);
+                assert_equal(&what("flex"), &ours, &want);
+                let ours = values::<Autodiff<NdArray<f32>>>(dims, activation, tracked);
+                assert_equal(&what("ndarray"), &ours, &want);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_number_of_threads_changes_no_bit() {
     let bits = |threads: usize| {
@@ -318,6 +431,10 @@ fn a_number_of_threads_changes_no_bit() {
                 all.extend(conv_results::<Autodiff<Flex>>(case, norm_conv2d_train));
             }
             let dims = [11, 24, 19, 23];
+            let values = random(1, dims.iter().product(), -1.0, 3.0);
+            let relu = Activation::Relu;
+            let pool = norm_max_pool_train::<Autodiff<Flex>>;
+            all.extend(pooled_results(&values, dims, relu, pool));
             all.extend(added_results::<Autodiff<Flex>>(
                 dims,
                 Activation::Relu,

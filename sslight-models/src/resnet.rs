@@ -13,7 +13,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::backend::Backend;
-use crate::nn::activation::{global_average_pool, stem_max_pool};
+use crate::nn::activation::global_average_pool;
 use crate::nn::{Activation, BatchMode, BatchNorm, Conv2d, Conv2dConfig, ParamInit};
 
 const STEM_CHANNELS: usize = 64;
@@ -150,9 +150,12 @@ impl<B: Backend> ResNet<B> {
     pub fn forward(&self, images: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 2> {
         // [b, 64, h / 2, w / 2]
         let x = self.conv1.forward(images);
-        let x = self.bn1.forward_activated(x, mode, Activation::Relu);
         // [b, 64, h / 4, w / 4]
-        let x = if self.max_pool { stem_max_pool(x) } else { x };
+        let x = if self.max_pool {
+            self.bn1.forward_pooled(x, mode, Activation::Relu)
+        } else {
+            self.bn1.forward_activated(x, mode, Activation::Relu)
+        };
         // [b, features_dim, h / 32, w / 32]
         let maps = [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
             .into_iter()

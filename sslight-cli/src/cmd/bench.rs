@@ -76,13 +76,44 @@ struct InferenceReport {
     step_seconds: f64,
     images_per_s: f64,
     peak_bytes: Option<u64>,
+    operations: Vec<Operation>,
+}
+
+impl InferenceReport {
+    fn text(&self, breakdown: bool) -> String {
+        let mut text = format!(
+            "{} on {}, batch {}: {:.4} s a batch, {:.1} images/s (median of {} batches)\n",
+            self.backbone,
+            self.backend,
+            self.batch_size,
+            self.step_seconds,
+            self.images_per_s,
+            self.steps
+        );
+        if breakdown {
+            text.push_str(&lines(&self.operations, self.step_seconds));
+        }
+        text
+    }
+}
+
+/// A line for each operation, with its share of the whole.
+fn lines(operations: &[Operation], whole: f64) -> String {
+    let line = |operation: &Operation| {
+        let share = 100.0 * operation.seconds / whole;
+        format!(
+            "  {:<36}  {:>6.0} calls  {:>9.4} s  {share:>5.1} %  {:>6.1} GFLOP/s\n",
+            operation.name, operation.calls, operation.seconds, operation.gflops
+        )
+    };
+    operations.iter().map(line).collect()
 }
 
 fn inference(args: &BenchInferenceArgs) -> Result<Outcome, CliError> {
     let resolved = resolve(&args.words)?;
     let config = &resolved.config;
     let engine = backend::choose(config.backend)?;
-    let step_seconds = with_engine!(engine, |B, device| {
+    let times = with_engine!(engine, |B, device| {
         bench_inference::<<B as AutodiffBackend>::InnerBackend>(
             config,
             &device,
@@ -95,21 +126,14 @@ fn inference(args: &BenchInferenceArgs) -> Result<Outcome, CliError> {
         backbone: config.backbone.to_string(),
         batch_size: config.batch_size,
         steps: args.steps,
-        step_seconds,
-        images_per_s: config.batch_size as f64 / step_seconds,
+        step_seconds: times.seconds,
+        images_per_s: config.batch_size as f64 / times.seconds,
         peak_bytes: peak_memory(),
+        operations: times.operations.iter().map(Operation::from).collect(),
     };
     ui::say(&match args.json {
         true => json(&report)?,
-        false => format!(
-            "{} on {}, batch {}: {:.4} s a batch, {:.1} images/s (median of {} batches)\n",
-            report.backbone,
-            report.backend,
-            report.batch_size,
-            report.step_seconds,
-            report.images_per_s,
-            report.steps
-        ),
+        false => report.text(args.breakdown),
     });
     Ok(Outcome::Done)
 }
@@ -198,13 +222,7 @@ impl Report {
                     part.name, part.seconds
                 ));
             }
-            for operation in &self.operations {
-                let share = 100.0 * operation.seconds / self.step_seconds;
-                text.push_str(&format!(
-                    "  {:<36}  {:>6.0} calls  {:>9.4} s  {share:>5.1} %  {:>6.1} GFLOP/s\n",
-                    operation.name, operation.calls, operation.seconds, operation.gflops
-                ));
-            }
+            text.push_str(&lines(&self.operations, self.step_seconds));
             text.push_str(&format!(
                 "outside the backbones: {:.1} % of a step\n",
                 100.0 * self.share_outside_backbone

@@ -268,8 +268,15 @@ fn operations(steps: usize) -> Vec<OperationTime> {
     operations
 }
 
-/// Seconds that the features of a batch of random images take in evaluation, the median over `steps` passes after
-/// `warmup` others.
+/// How long the features of a batch take.
+pub struct InferenceTimes {
+    /// Seconds of a batch, the median.
+    pub seconds: f64,
+    /// What the operations of a batch took, the longest first; empty on engines without kernels of their own.
+    pub operations: Vec<OperationTime>,
+}
+
+/// The features of a batch of random images in evaluation, `steps` times after `warmup` others.
 ///
 /// # Errors
 /// If there is no such backbone.
@@ -278,13 +285,16 @@ pub fn bench_inference<B: Backend>(
     device: &B::Device,
     warmup: usize,
     steps: usize,
-) -> Result<f64, RunError> {
+) -> Result<InferenceTimes, RunError> {
     let backbone = assemble::backbone::<B>(config, device)?;
     let side = config.views.global.size;
     let shape = [config.batch_size, 3, side, side];
     let images = Tensor::<B, 4>::random(shape, Distribution::Default, device);
     let mut times = Vec::with_capacity(steps);
     for step in 0..warmup + steps {
+        if step == warmup {
+            profile::start();
+        }
         let start = Instant::now();
         let features = backbone.forward(images.clone(), BatchMode::Running);
         // Reading waits for the result on every engine.
@@ -293,7 +303,10 @@ pub fn bench_inference<B: Backend>(
             times.push(start.elapsed());
         }
     }
-    Ok(median(times.into_iter()))
+    Ok(InferenceTimes {
+        operations: operations(steps),
+        seconds: median(times.into_iter()),
+    })
 }
 
 /// A step at which nothing is frozen any more and SwAV's queue takes part.

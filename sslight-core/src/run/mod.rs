@@ -18,7 +18,9 @@ use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use sslight_data::{ImageSource, Loader, Split};
 use sslight_models::backend::AutodiffBackend;
 
-pub use bench::{BenchOptions, OperationTime, StepPart, StepTimes, bench_inference, bench_step};
+pub use bench::{
+    BenchOptions, InferenceTimes, OperationTime, StepPart, StepTimes, bench_inference, bench_step,
+};
 pub use error::RunError;
 pub use evaluator::{Evaluator, KnnReport, WeightsScore, evaluate_weights};
 pub use folder::RunFolder;

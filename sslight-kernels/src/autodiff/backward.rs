@@ -185,6 +185,27 @@ impl<B: Backend> Backward<B, 4> for BatchNormAdd {
     }
 }
 
+#[derive(Debug)]
+pub(super) struct NormMaxPool;
+
+impl<B: Backend> Backward<B, 3> for NormMaxPool {
+    type State = BatchNormState<FloatTensor<B>>;
+
+    fn backward(
+        self,
+        ops: Ops<Self::State, 3>,
+        grads: &mut Gradients,
+        checkpointer: &mut Checkpointer,
+    ) {
+        let grad = grads.consume::<B>(&ops.node);
+        let x: FloatTensor<B> = checkpointer.retrieve_node_output(ops.state.x);
+        let (norm, statistics) = ops.state.norm.retrieve(checkpointer);
+        let parent_grads = B::norm_max_pool_backward(x, norm, statistics, grad);
+        let nodes = ops.parents.map(|node| node.map(|node| node.id));
+        register_norm::<B>(grads, nodes, parent_grads);
+    }
+}
+
 fn register_norm<B: Backend>(
     grads: &mut Gradients,
     [x, weight, bias]: [Option<NodeId>; 3],

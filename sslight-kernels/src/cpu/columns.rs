@@ -96,16 +96,31 @@ fn gather_tap(
         let y = oy * shape.stride[0] + tap[0] - shape.padding[0];
         let x = reach_x.start * shape.stride[1] + tap[1] - shape.padding[1];
         let source = &plane[y * width + x..(y + 1) * width];
-        columns[..reach_x.start].fill(0.0);
+        if reach_x.start > 0 {
+            columns[..reach_x.start].fill(0.0);
+        }
         let inner = &mut columns[reach_x.clone()];
-        if shape.stride[1] == 1 {
-            inner.copy_from_slice(&source[..inner.len()]);
-        } else {
-            for (column, value) in inner.iter_mut().zip(source.iter().step_by(shape.stride[1])) {
-                *column = *value;
+        match shape.stride[1] {
+            1 => inner.copy_from_slice(&source[..inner.len()]),
+            2 => {
+                // Pairs are loaded side by side, which steps over a slice are not.
+                let pairs = source.chunks_exact(2);
+                if let (Some(last), [value]) = (inner.last_mut(), pairs.remainder()) {
+                    *last = *value;
+                }
+                for (column, pair) in inner.iter_mut().zip(pairs) {
+                    *column = pair[0];
+                }
+            }
+            stride => {
+                for (column, value) in inner.iter_mut().zip(source.iter().step_by(stride)) {
+                    *column = *value;
+                }
             }
         }
-        columns[reach_x.end..].fill(0.0);
+        if reach_x.end < columns.len() {
+            columns[reach_x.end..].fill(0.0);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::buffer::unset;
 use super::columns::{
     Taps, Tile, gather_columns, gather_live, gather_maps, scatter_columns, scatter_live,
     scatter_maps,
@@ -174,10 +175,12 @@ struct Scratch {
 pub(crate) fn forward(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f32> {
     let plan = Plan::new(shape);
     let (channels, positions) = (shape.out_channels, shape.output_len());
-    let mut y = vec![0.0; shape.batch * channels * positions];
+    let len = shape.batch * channels * positions;
     if plan.terms == 0 {
-        return y;
+        return vec![0.0; len];
     }
+    // Every tile is written by its product, or scattered whole.
+    let mut y = unset(len);
     let weight = plan.live_weight(weight);
     let weight = Matrix::rows(&weight, plan.terms);
     if plan.is_single_pixel() {
@@ -227,10 +230,16 @@ pub(crate) fn forward(shape: &ConvShape, x: &[f32], weight: &[f32]) -> Vec<f32> 
 pub(crate) fn backward_input(shape: &ConvShape, weight: &[f32], y_grad: &[f32]) -> Vec<f32> {
     let plan = Plan::new(shape);
     let (channels, positions) = (shape.in_channels, shape.input_len());
-    let mut x_grad = vec![0.0; shape.batch * channels * positions];
+    let len = shape.batch * channels * positions;
     if plan.terms == 0 {
-        return x_grad;
+        return vec![0.0; len];
     }
+    // Columns are added up where they overlap; maps are written whole.
+    let mut x_grad = if plan.pointwise {
+        unset(len)
+    } else {
+        vec![0.0; len]
+    };
     let weight = plan.live_weight(weight);
     let weight = Matrix::rows(&weight, plan.terms);
     if plan.is_single_pixel() {
@@ -303,7 +312,7 @@ pub(crate) fn backward_weight(shape: &ConvShape, x: &[f32], y_grad: &[f32]) -> V
     let group = tiles.len().div_ceil(groups);
     let groups = tiles.len().div_ceil(group);
     let block = plan.block(channels, groups);
-    let mut partial = vec![0.0; groups * len];
+    let mut partial = unset(groups * len);
     partial
         .par_chunks_mut(len)
         .zip(tiles.par_chunks(group))

@@ -106,7 +106,11 @@ pub(super) fn batch_norm_running<B: HostBackend>(
         activation,
     };
     let shape = batch_norm_shape(&x);
-    let y = batch_norm::by_running(shape, x.values(), layer, mean.values(), var.values());
+    let y = timed(
+        "batch norm forward",
+        || 0.0,
+        || batch_norm::by_running(shape, x.values(), layer, mean.values(), var.values()),
+    );
     HostTensor::from_values(y, &dims::<3>(&x))
 }
 

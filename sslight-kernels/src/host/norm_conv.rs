@@ -44,7 +44,7 @@ fn path<T: HostTensor>(x: &T, weight: &T, options: &ConvOptions<2>) -> Option<Pa
     }
 }
 
-fn contiguous<T: HostTensor>(norm: Normalization<T>) -> Normalization<T> {
+pub(super) fn contiguous<T: HostTensor>(norm: Normalization<T>) -> Normalization<T> {
     Normalization {
         weight: norm.weight.contiguous(),
         bias: norm.bias.contiguous(),
@@ -52,7 +52,7 @@ fn contiguous<T: HostTensor>(norm: Normalization<T>) -> Normalization<T> {
     }
 }
 
-fn layer<T: HostTensor>(norm: &Normalization<T>) -> Layer<'_> {
+pub(super) fn layer<T: HostTensor>(norm: &Normalization<T>) -> Layer<'_> {
     Layer {
         weight: norm.weight.values(),
         bias: norm.bias.values(),
@@ -135,7 +135,7 @@ pub(super) fn norm_conv2d_backward<B: HostBackend>(
     }
 }
 
-fn gradients<T: HostTensor>(
+pub(super) fn gradients<T: HostTensor>(
     grads: Gradients,
     dims: &[usize],
     channels: usize,
@@ -177,6 +177,30 @@ pub(super) fn batch_norm_add_forward<B: HostBackend>(
         mean: HostTensor::from_values(mean, &[shape.channels]),
         var: HostTensor::from_values(var, &[shape.channels]),
     }
+}
+
+pub(super) fn batch_norm_add_running<B: HostBackend>(
+    x: FloatTensor<B>,
+    norm: Normalization<FloatTensor<B>>,
+    statistics: Statistics<FloatTensor<B>>,
+    shortcut: FloatTensor<B>,
+) -> FloatTensor<B> {
+    let Some(shape) = added_shape(&x, &shortcut) else {
+        return stock::batch_norm_add_running::<B>(x, norm, statistics, shortcut);
+    };
+    let [x, mean, var, shortcut] =
+        [x, statistics.mean, statistics.var, shortcut].map(|tensor| tensor.contiguous());
+    let norm = contiguous(norm);
+    let y = timed(
+        "batch norm and shortcut forward",
+        || 0.0,
+        || {
+            let statistics = [mean.values(), var.values()];
+            let layer = layer(&norm);
+            batch_norm::added_by_running(shape, x.values(), layer, statistics, shortcut.values())
+        },
+    );
+    HostTensor::from_values(y, &dims::<3>(&x))
 }
 
 pub(super) fn batch_norm_add_backward<B: HostBackend>(

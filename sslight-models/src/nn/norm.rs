@@ -7,11 +7,11 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use sslight_kernels::{
-    Activation, Normalization, Statistics, batch_norm_add_train, batch_norm_running,
-    batch_norm_train, norm_conv2d_train,
+    Activation, Normalization, Statistics, batch_norm_add_running, batch_norm_add_train,
+    batch_norm_running, batch_norm_train, norm_conv2d_train, norm_max_pool_running,
+    norm_max_pool_train,
 };
 
-use super::activation::activate;
 use super::buffer::Buffer;
 use super::conv::Conv2d;
 use super::init::ParamInit;
@@ -132,19 +132,48 @@ impl<B: Backend> BatchNorm<B> {
         activation: Activation,
         shortcut: Tensor<B, 4>,
     ) -> Tensor<B, 4> {
-        if mode == BatchMode::Running {
-            return activate(self.forward(x, mode) + shortcut, activation);
-        }
         let dims = x.dims();
         let [batch, channels, height, width] = dims;
         let [x, shortcut] =
             [x, shortcut].map(|maps| maps.reshape([batch, channels, height * width]));
         let norm = self.normalization(activation);
+        if mode == BatchMode::Running {
+            return batch_norm_add_running(x, norm, self.running(), shortcut).reshape(dims);
+        }
         let (y, statistics) = batch_norm_add_train(x, norm, shortcut);
         if mode == BatchMode::Batch {
             self.update_running(statistics.mean, statistics.var, batch * height * width);
         }
         y.reshape(dims)
+    }
+
+    /// `pool(act(norm(x)))` with 3x3 max pooling, stride 2 and padding 1: the end of a ResNet's stem.
+    ///
+    /// # Shapes
+    /// `[b, channels, h, w]` to `[b, channels, ceil(h / 2), ceil(w / 2)]`.
+    pub fn forward_pooled(
+        &self,
+        x: Tensor<B, 4>,
+        mode: BatchMode,
+        activation: Activation,
+    ) -> Tensor<B, 4> {
+        let [batch, _, height, width] = x.dims();
+        let norm = self.normalization(activation);
+        if mode == BatchMode::Running {
+            return norm_max_pool_running(x, norm, self.running());
+        }
+        let (y, statistics) = norm_max_pool_train(x, norm);
+        if mode == BatchMode::Batch {
+            self.update_running(statistics.mean, statistics.var, batch * height * width);
+        }
+        y
+    }
+
+    fn running(&self) -> Statistics<Tensor<B, 1>> {
+        Statistics {
+            mean: self.running_mean.value(),
+            var: self.running_var.value(),
+        }
     }
 
     fn normalization(&self, activation: Activation) -> Normalization<Tensor<B, 1>> {
@@ -167,12 +196,8 @@ impl<B: Backend> BatchNorm<B> {
     }
 
     fn normalize_by_running(&self, x: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {
-        let statistics = Statistics {
-            mean: self.running_mean.value(),
-            var: self.running_var.value(),
-        };
         let (weight, bias) = (self.weight.val(), self.bias.val());
-        batch_norm_running(x, weight, bias, statistics, EPSILON, activation)
+        batch_norm_running(x, weight, bias, self.running(), EPSILON, activation)
     }
 
     /// Moves the running statistics by those of a batch whose channels have `count` values.

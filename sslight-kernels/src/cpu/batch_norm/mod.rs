@@ -9,6 +9,7 @@
 
 mod added;
 mod narrow;
+pub(crate) mod pooled;
 mod running;
 mod wide;
 
@@ -18,7 +19,7 @@ use crate::backend::Activation;
 use crate::cpu::buffer::unset;
 use crate::cpu::simd::mul_add;
 
-pub(crate) use running::forward as by_running;
+pub(crate) use running::{added as added_by_running, forward as by_running};
 
 /// Maps with fewer positions are narrow.
 const WIDE_POSITIONS: usize = 32;

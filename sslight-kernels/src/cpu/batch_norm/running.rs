@@ -48,14 +48,26 @@ impl Maps {
 }
 
 /// Some whole images.
-struct Images<'a, A> {
+struct Images<'a, A, const ADDED: bool> {
     maps: &'a Maps,
     x: &'a [f32],
+    /// What is added before the activation; any values of that length if nothing is.
+    shortcut: &'a [f32],
     y: &'a mut [f32],
     activate: PhantomData<A>,
 }
 
-impl<A: Activate> Kernel for Images<'_, A> {
+#[inline(always)]
+fn value<const FMA: bool, A: Activate, const ADDED: bool>(
+    x: f32,
+    affine: &Affine,
+    shortcut: f32,
+) -> f32 {
+    let pre = pre_activation::<FMA>(x, affine);
+    A::value(if ADDED { pre + shortcut } else { pre })
+}
+
+impl<A: Activate, const ADDED: bool> Kernel for Images<'_, A, ADDED> {
     type Output = ();
 
     #[inline(always)]
@@ -68,30 +80,27 @@ impl<A: Activate> Kernel for Images<'_, A> {
         } = self.maps;
         let len = mean.len();
         let (mean, scale, shift) = (&mean[..len], &scale[..len], &shift[..len]);
-        let value = |x: f32, at: usize| {
-            let affine = Affine {
-                mean: mean[at],
-                scale: scale[at],
-                shift: shift[at],
-            };
-            A::value(pre_activation::<FMA>(x, &affine))
+        let affine = |at: usize| Affine {
+            mean: mean[at],
+            scale: scale[at],
+            shift: shift[at],
         };
-        let images = self.x.chunks_exact(len * run);
-        for (x, y) in images.zip(self.y.chunks_exact_mut(len * run)) {
-            if *run == 1 {
-                let (x, y) = (&x[..len], &mut y[..len]);
+        let (run, image) = (*run, len * *run);
+        let operands = self.x.chunks_exact(image);
+        let operands = operands.zip(self.shortcut.chunks_exact(image));
+        for ((x, shortcut), y) in operands.zip(self.y.chunks_exact_mut(image)) {
+            if run == 1 {
+                let (x, shortcut, y) = (&x[..len], &shortcut[..len], &mut y[..len]);
                 for at in 0..len {
-                    y[at] = value(x[at], at);
+                    y[at] = value::<FMA, A, ADDED>(x[at], &affine(at), shortcut[at]);
                 }
                 continue;
             }
-            for (at, (x, y)) in x
-                .chunks_exact(*run)
-                .zip(y.chunks_exact_mut(*run))
-                .enumerate()
-            {
-                for (x, y) in x.iter().zip(y) {
-                    *y = value(*x, at);
+            let channels = x.chunks_exact(run).zip(shortcut.chunks_exact(run));
+            for (at, ((x, shortcut), y)) in channels.zip(y.chunks_exact_mut(run)).enumerate() {
+                let affine = affine(at);
+                for ((x, shortcut), y) in x.iter().zip(shortcut).zip(y) {
+                    *y = value::<FMA, A, ADDED>(*x, &affine, *shortcut);
                 }
             }
         }
@@ -106,6 +115,27 @@ pub(crate) fn forward(
     mean: &[f32],
     var: &[f32],
 ) -> Vec<f32> {
+    by_images::<false>(shape, x, layer, [mean, var], x)
+}
+
+/// `act(weight * (x - mean) / sqrt(var + eps) + bias + shortcut)`.
+pub(crate) fn added(
+    shape: Shape,
+    x: &[f32],
+    layer: Layer<'_>,
+    statistics: [&[f32]; 2],
+    shortcut: &[f32],
+) -> Vec<f32> {
+    by_images::<true>(shape, x, layer, statistics, shortcut)
+}
+
+fn by_images<const ADDED: bool>(
+    shape: Shape,
+    x: &[f32],
+    layer: Layer<'_>,
+    [mean, var]: [&[f32]; 2],
+    shortcut: &[f32],
+) -> Vec<f32> {
     let mut y = unset(shape.len());
     if shape.len() == 0 {
         return y;
@@ -114,11 +144,12 @@ pub(crate) fn forward(
     let image = shape.channels * shape.positions;
     let task = MIN_TASK.div_ceil(image) * image;
     y.par_chunks_mut(task)
-        .zip(x.par_chunks(task))
-        .for_each(|(y, x)| {
-            with_activation!(layer.activation, A => dispatch(Images::<A> {
+        .zip(x.par_chunks(task).zip(shortcut.par_chunks(task)))
+        .for_each(|(y, (x, shortcut))| {
+            with_activation!(layer.activation, A => dispatch(Images::<A, ADDED> {
                 maps: &maps,
                 x,
+                shortcut,
                 y,
                 activate: PhantomData,
             }));

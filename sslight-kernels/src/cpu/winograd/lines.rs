@@ -2,6 +2,8 @@
 
 use pulp::{Simd, bytemuck};
 
+use crate::cpu::buffer::unset;
+
 /// Channels of a line.
 pub(super) const LANES: usize = 16;
 /// Channels of a row.
@@ -17,13 +19,13 @@ pub(super) type Row = [f32; ROW];
 pub(super) struct Buffer(Vec<f32>);
 
 impl Buffer {
-    /// `len` times `N` values; what is in them is left over from earlier use.
+    /// `len` times `N` values that are to be written before they are read; until then they are whatever lies there.
     pub(super) fn take<const N: usize>(&mut self, len: usize) -> &mut [[f32; N]] {
         const LINE: usize = 64;
         let spare = LINE / size_of::<f32>();
         let values = len * N;
         if self.0.len() < values + spare {
-            self.0 = vec![0.0; values + spare];
+            self.0 = unset(values + spare);
         }
         let skip = self.0.as_ptr().align_offset(LINE).min(spare);
         self.0[skip..skip + values].as_chunks_mut().0

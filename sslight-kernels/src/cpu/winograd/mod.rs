@@ -206,7 +206,7 @@ pub(crate) fn backward_weight(shape: &ConvShape, x: &[f32], y_grad: &[f32]) -> V
     let per_tile = POINTS * (shape.in_channels + shape.out_channels);
     let groups = plan.groups((GRADIENT_VALUES / per_tile).max(TILES));
     let len = shape.out_channels * shape.in_channels * 9;
-    let mut partial = vec![0.0; groups.len() * len];
+    let mut partial = unset(groups.len() * len);
     partial.par_chunks_exact_mut(len).zip(groups).for_each_init(
         <[Buffer; 2]>::default,
         |[inputs, outputs], (gradient, group)| {
