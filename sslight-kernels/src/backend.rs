@@ -331,6 +331,14 @@ pub trait Backend: burn::tensor::backend::Backend {
         stock::norm_max_pool_running::<Self>(x, norm, statistics)
     }
 
+    /// The square patches of images, a row each; pixels that fill no patch are left out.
+    ///
+    /// # Shapes
+    /// images `[b, c, h, w]` to `[b (h / side) (w / side), c side side]`.
+    fn patches(images: FloatTensor<Self>, side: usize) -> FloatTensor<Self> {
+        stock::patches::<Self>(images, side)
+    }
+
     /// `before(x) weight^T + bias`. What `before` makes of the rows need not exist, and is computed again on the way back.
     ///
     /// # Shapes

@@ -136,6 +136,10 @@ macro_rules! use_kernels {
                 norm_pool::norm_max_pool_running::<Self>(x, norm, statistics)
             }
 
+            fn patches(images: FloatTensor<Self>, side: usize) -> FloatTensor<Self> {
+                transformer::patches::<Self>(images, side)
+            }
+
             fn linear_forward(
                 x: FloatTensor<Self>,
                 before: Before<FloatTensor<Self>>,

@@ -28,6 +28,6 @@ pub use backend::{
 pub use tensor_ops::{
     batch_norm_add_running, batch_norm_add_train, batch_norm_running, batch_norm_train, cat,
     conv2d, cross_view_entropy, linear, norm_conv2d_train, norm_max_pool_running,
-    norm_max_pool_train, self_attention, weight_norm,
+    norm_max_pool_train, patches, self_attention, weight_norm,
 };
 pub use update::{AdamWStep, MomentumStep, adamw_step, momentum_step, moving_average};

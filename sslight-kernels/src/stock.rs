@@ -250,6 +250,19 @@ pub(crate) fn batch_norm_add_backward<B: KernelBackend>(
     (grads, grad)
 }
 
+pub(crate) fn patches<B: Backend>(images: FloatTensor<B>, side: usize) -> FloatTensor<B> {
+    let images = tensor::<B, 4>(images);
+    let [batch, channels, height, width] = images.dims();
+    let [rows, columns] = [height / side, width / side];
+    let patches: Tensor<B, 2> = images
+        .narrow(2, 0, rows * side)
+        .narrow(3, 0, columns * side)
+        .reshape([batch, channels, rows, side, columns, side])
+        .permute([0, 2, 4, 1, 3, 5])
+        .reshape([batch * rows * columns, channels * side * side]);
+    primitive(patches)
+}
+
 /// `[b, c, h, w]` to `[b, c, h w]`.
 fn maps_flattened<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 3> {
     let [batch, channels, height, width] = x.dims();

@@ -224,6 +224,23 @@ fn primitives<B: Backend>(
     }
 }
 
+/// The square patches of images by rows and columns, a row `[channel, y, x]` each; pixels that fill no patch are left out.
+///
+/// # Shapes
+/// images `[b, c, h, w]` to `[b (h / side) (w / side), c side side]`.
+///
+/// # Panics
+/// If an image has no patch.
+pub fn patches<B: Backend>(images: Tensor<B, 4>, side: usize) -> Tensor<B, 2> {
+    let [_, _, height, width] = images.dims();
+    assert!(
+        side > 0 && height >= side && width >= side,
+        "patches: images {:?} have no patch of {side} pixels",
+        images.dims()
+    );
+    tensor(B::patches(primitive(images), side))
+}
+
 /// A linear layer, `before(x) weight^T + bias`. Its tape keeps `x`, not what `before` makes of it.
 ///
 /// # Shapes

@@ -9,7 +9,7 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use sslight_kernels::{AutodiffBackend, Before, linear, self_attention};
+use sslight_kernels::{AutodiffBackend, Before, linear, patches, self_attention};
 
 const EPS: f64 = 1e-6;
 /// Rounding allowed, in units of the largest magnitude of a result: sums of some thousand f32 terms.
@@ -325,5 +325,44 @@ fn not_a_number_is_passed_on() {
     let mixed = host(mixed.inner());
     for (index, value) in mixed.iter().enumerate() {
         assert_eq!(value.is_nan(), index / 3 == 3, "{index}: {value}");
+    }
+}
+
+#[test]
+fn patches_are_the_pixels_of_each_square() {
+    fn cut<B: AutodiffBackend>(dims: [usize; 4], side: usize, tracked: bool) -> Vec<f64> {
+        let images = random(1, dims.iter().product(), 1.0);
+        let images = tensor::<B, 4>(&images, dims).set_require_grad(tracked);
+        host(patches(images, side).inner())
+    }
+    for (dims, side) in [
+        ([2, 3, 8, 12], 4),
+        ([3, 1, 7, 5], 2),
+        ([1, 2, 3, 3], 3),
+        ([2, 2, 5, 4], 1),
+    ] {
+        let [_, channels, height, width] = dims;
+        let images = random(1, dims.iter().product(), 1.0);
+        let mut want = Vec::new();
+        for image in images.chunks(channels * height * width) {
+            for (row, column) in (0..height / side).flat_map(|row| {
+                let columns = 0..width / side;
+                columns.map(move |column| (row * side, column * side))
+            }) {
+                for plane in image.chunks(height * width) {
+                    for y in row..row + side {
+                        let pixels = &plane[y * width + column..][..side];
+                        want.extend(pixels.iter().map(|value| f64::from(*value)));
+                    }
+                }
+            }
+        }
+        for tracked in [false, true] {
+            assert_eq!(cut::<Fast>(dims, side, tracked), want, "{dims:?} {side}");
+            let ndarray = cut::<Autodiff<NdArray<f32>>>(dims, side, tracked);
+            assert_eq!(ndarray, want, "{dims:?} {side} on ndarray");
+            let default = cut::<Oracle>(dims, side, tracked);
+            assert_eq!(default, want, "{dims:?} {side}, the default body");
+        }
     }
 }

@@ -13,13 +13,21 @@ use super::gelu::{gelu, slope};
 use super::matrix::{Matrix, Sizes, product, product_by_columns, product_by_rows};
 use super::simd::{Kernel, dispatch, mul_add, sum_of_lanes};
 
-/// Rows of a block.
-const ROWS: usize = 256;
+/// Rows of one block, at most.
+const ROWS: usize = 512;
+/// Many rows are split in a multiple of this many blocks of about the same size, so that threads end together.
+const BLOCKS: usize = 4;
+/// Rows up to which there is one block.
+const FEW_ROWS: usize = 256;
 /// Groups of blocks whose partial sums are kept apart.
 const GROUPS: usize = 8;
 /// Parts that the outputs of few rows are split in.
 const PARTS: usize = 8;
 const LANES: usize = 16;
+/// Rows of a transpose that a task writes: a cache line of each row that it reads.
+const TRANSPOSED_ROWS: usize = 16;
+/// Values that are summed over all groups before the next ones.
+const SUM_BLOCK: usize = 1 << 13;
 
 /// Sizes of a layer.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +56,58 @@ pub(crate) struct Gradients {
     pub(crate) weight: Vec<f32>,
     pub(crate) bias: Vec<f32>,
     pub(crate) norm: [Vec<f32>; 2],
+}
+
+impl Shape {
+    /// Rows of each of many blocks, the last of which may be shorter.
+    fn block(&self) -> usize {
+        let blocks = self.rows.div_ceil(ROWS).next_multiple_of(BLOCKS);
+        self.rows.div_ceil(blocks)
+    }
+}
+
+/// Some rows of the transpose of `matrix`, whose rows have `columns` values: those of the columns from `first` on.
+struct Transpose<'a> {
+    matrix: &'a [f32],
+    columns: usize,
+    first: usize,
+    result: &'a mut [f32],
+}
+
+impl Kernel for Transpose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let rows = self.matrix.len() / self.columns;
+        for top in (0..rows).step_by(LANES) {
+            let height = LANES.min(rows - top);
+            for (column, result) in self.result.chunks_exact_mut(rows).enumerate() {
+                let column = self.first + column;
+                for (value, row) in result[top..top + height].iter_mut().zip(top..) {
+                    *value = self.matrix[row * self.columns + column];
+                }
+            }
+        }
+    }
+}
+
+/// The transpose of `matrix`, whose rows have `columns` values.
+fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
+    let mut result = unset(matrix.len());
+    let rows = matrix.len() / columns;
+    result
+        .par_chunks_mut(TRANSPOSED_ROWS * rows)
+        .enumerate()
+        .for_each(|(index, result)| {
+            dispatch(Transpose {
+                matrix,
+                columns,
+                first: index * TRANSPOSED_ROWS,
+                result,
+            });
+        });
+    result
 }
 
 /// Mean and inverse standard deviation of a row.
@@ -118,14 +178,17 @@ fn prepared<'b>(
     if matches!(before, Before::Nothing) {
         return x;
     }
-    buffer.resize(x.len(), 0.0);
+    if buffer.len() < x.len() {
+        *buffer = unset(x.len());
+    }
+    let prepared = &mut buffer[..x.len()];
     dispatch(Prepare {
         before,
         inputs,
         x,
-        prepared: buffer,
+        prepared,
     });
-    buffer
+    prepared
 }
 
 /// `values += bias` on rows.
@@ -164,13 +227,13 @@ pub(crate) fn forward(
         return vec![0.0; rows * outputs];
     }
     let mut y = unset(rows * outputs);
-    let weight = Matrix::rows(weight, inputs).transposed();
     let sizes = |rows| Sizes {
         m: rows,
         n: outputs,
         k: inputs,
     };
-    if rows <= ROWS {
+    if rows <= FEW_ROWS {
+        let weight = Matrix::rows(weight, inputs).transposed();
         let mut buffer = Vec::new();
         let x = Matrix::rows(prepared(before, inputs, x, &mut buffer), inputs);
         let part = outputs.div_ceil(PARTS).next_multiple_of(64);
@@ -183,8 +246,12 @@ pub(crate) fn forward(
         }
         return y;
     }
-    y.par_chunks_mut(ROWS * outputs)
-        .zip(x.par_chunks(ROWS * inputs))
+    // Each block's product packs the weight again, which costs most across its rows.
+    let weight = transposed(weight, inputs);
+    let weight = Matrix::rows(&weight, outputs);
+    let block = shape.block();
+    y.par_chunks_mut(block * outputs)
+        .zip(x.par_chunks(block * inputs))
         .for_each_init(Vec::new, |buffer, (y, x)| {
             let x = Matrix::rows(prepared(before, inputs, x, buffer), inputs);
             product(sizes(y.len() / outputs), y, outputs, x, weight, false);
@@ -322,12 +389,12 @@ pub(crate) fn backward(
             norm: norm(),
         };
     }
-    if rows <= ROWS {
+    if rows <= FEW_ROWS {
         return backward_of_few(shape, x, before, weight, y_grad, norm());
     }
     let mut x_grad = unset(rows * inputs);
-    let blocks = rows.div_ceil(ROWS);
-    let group = blocks.div_ceil(GROUPS) * ROWS;
+    let block = shape.block();
+    let group = rows.div_ceil(block).div_ceil(GROUPS) * block;
     let weight = Matrix::rows(weight, inputs);
     let groups: Vec<GroupSums> = x_grad
         .par_chunks_mut(group * inputs)
@@ -341,9 +408,9 @@ pub(crate) fn backward(
             };
             let mut buffer = Vec::new();
             let blocks = x_grad
-                .chunks_mut(ROWS * inputs)
-                .zip(x.chunks(ROWS * inputs))
-                .zip(y_grad.chunks(ROWS * outputs));
+                .chunks_mut(block * inputs)
+                .zip(x.chunks(block * inputs))
+                .zip(y_grad.chunks(block * outputs));
             for (index, ((x_grad, x), y_grad)) in blocks.enumerate() {
                 let rows = x.len() / inputs;
                 let values = Matrix::rows(prepared(before, inputs, x, &mut buffer), inputs);
@@ -383,8 +450,16 @@ pub(crate) fn backward(
         bias: vec![0.0; outputs],
         norm: norm(),
     };
-    for group in groups {
-        add_to(&mut grads.weight, &group.weight);
+    grads
+        .weight
+        .par_chunks_mut(SUM_BLOCK)
+        .enumerate()
+        .for_each(|(index, total)| {
+            for group in &groups {
+                add_to(total, &group.weight[index * SUM_BLOCK..]);
+            }
+        });
+    for group in &groups {
         add_to(&mut grads.bias, &group.bias);
         add_to(&mut grads.norm[0], &group.norm[0]);
         add_to(&mut grads.norm[1], &group.norm[1]);

@@ -15,6 +15,7 @@ mod exp;
 mod gelu;
 pub(crate) mod linear;
 mod matrix;
+pub(crate) mod patches;
 pub(crate) mod pointwise;
 mod shape;
 mod simd;

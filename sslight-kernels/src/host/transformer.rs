@@ -5,7 +5,7 @@ use burn::tensor::{DType, TensorMetadata};
 
 use super::tensor::{HostBackend, HostTensor, dims};
 use crate::backend::{Before, LinearGradients};
-use crate::cpu::{attention, linear};
+use crate::cpu::{attention, linear, patches as cut};
 use crate::profile::timed;
 use crate::stock;
 
@@ -32,6 +32,22 @@ fn slices<T: HostTensor>(before: &Before<T>) -> linear::Before<'_> {
             eps: *eps,
         },
     }
+}
+
+pub(super) fn patches<B: HostBackend>(images: FloatTensor<B>, side: usize) -> FloatTensor<B> {
+    if images.dtype() != DType::F32 {
+        return stock::patches::<B>(images, side);
+    }
+    let images = images.contiguous();
+    let [batch, channels, height, width] = dims(&images);
+    let shape = cut::Shape {
+        channels,
+        size: [height, width],
+        side,
+    };
+    let rows = batch * (height / side) * (width / side);
+    let values = cut::patches(shape, images.values());
+    HostTensor::from_values(values, &[rows, channels * side * side])
 }
 
 pub(super) fn linear_forward<B: HostBackend>(

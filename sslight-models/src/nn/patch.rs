@@ -3,7 +3,7 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use sslight_kernels::{Before, linear};
+use sslight_kernels::{Before, linear, patches};
 
 use super::init::ParamInit;
 use crate::backend::Backend;
@@ -59,13 +59,7 @@ impl<B: Backend> PatchProjection<B> {
             images.dims()
         );
         let values = channels * patch * patch;
-        // [b, channels, rows, patch, columns, patch] to [b, rows, columns, channels, patch, patch]
-        let patches: Tensor<B, 2> = images
-            .narrow(2, 0, rows * patch)
-            .narrow(3, 0, columns * patch)
-            .reshape([batch, channels, rows, patch, columns, patch])
-            .permute([0, 2, 4, 1, 3, 5])
-            .reshape([batch * rows * columns, values]);
+        let patches = patches(images, patch);
         let weight: Tensor<B, 2> = self.weight.val().reshape([dim, values]);
         let projected = linear(patches, Before::Nothing, weight, Some(self.bias.val()));
         projected.reshape([batch, rows * columns, dim])
