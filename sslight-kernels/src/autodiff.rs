@@ -98,14 +98,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 );
                 let state = BatchNormState {
                     x: x_id,
-                    norm: KeptNorm {
-                        weight: weight_id,
-                        bias: bias_id,
-                        eps,
-                        activation,
-                        mean: output.mean.clone(),
-                        var: output.var.clone(),
-                    },
+                    norm: KeptNorm::new([weight_id, bias_id], eps, activation, &output),
                 };
                 BatchNormOutput {
                     y: prep.finish(state, output.y),
@@ -152,14 +145,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 let [x_id, norm_weight, norm_bias, weight_id] = kept;
                 let state = NormConvState {
                     x: x_id,
-                    norm: KeptNorm {
-                        weight: norm_weight,
-                        bias: norm_bias,
-                        eps,
-                        activation,
-                        mean: output.mean.clone(),
-                        var: output.var.clone(),
-                    },
+                    norm: KeptNorm::new([norm_weight, norm_bias], eps, activation, &output),
                     weight: weight_id,
                     options,
                 };
@@ -219,14 +205,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 let output = output();
                 let state = BatchNormAddState {
                     x: x_id,
-                    norm: KeptNorm {
-                        weight,
-                        bias,
-                        eps,
-                        activation,
-                        mean: output.mean.clone(),
-                        var: output.var.clone(),
-                    },
+                    norm: KeptNorm::new([weight, bias], eps, activation, &output),
                     // What follows keeps it too, most often.
                     y: output.y.clone(),
                 };
@@ -278,14 +257,7 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
                 let output = output();
                 let state = BatchNormState {
                     x: x_id,
-                    norm: KeptNorm {
-                        weight,
-                        bias,
-                        eps,
-                        activation,
-                        mean: output.mean.clone(),
-                        var: output.var.clone(),
-                    },
+                    norm: KeptNorm::new([weight, bias], eps, activation, &output),
                 };
                 (prep.finish(state, output.y), output.mean, output.var)
             }

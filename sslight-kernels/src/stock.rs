@@ -5,6 +5,7 @@ pub(crate) mod linear;
 mod pool;
 pub(crate) mod weight_norm;
 
+use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
@@ -76,7 +77,7 @@ pub(crate) fn batch_norm_running<B: Backend>(
 ) -> FloatTensor<B> {
     let scale = column(tensor::<B, 1>(weight)) / (column(tensor(var)) + eps).sqrt();
     let pre = (tensor::<B, 3>(x) - column(tensor(mean))) * scale + column(tensor(bias));
-    primitive(on_tape::activated(pre, activation))
+    primitive(activated_on_tape(pre, activation))
 }
 
 pub(crate) fn batch_norm_add_running<B: KernelBackend>(
@@ -95,23 +96,15 @@ pub(crate) fn batch_norm_add_running<B: KernelBackend>(
         Activation::None,
     );
     let sum = tensor::<B, 3>(y) + tensor(shortcut);
-    primitive(on_tape::activated(sum, norm.activation))
+    primitive(activated_on_tape(sum, norm.activation))
 }
 
-mod on_tape {
-    use burn::tensor::Tensor;
-    use burn::tensor::activation::relu;
-    use burn::tensor::backend::Backend;
-
-    use crate::Activation;
-
-    /// The activation of `pre` by operations whose gradients at its kinks are PyTorch's.
-    pub(super) fn activated<B: Backend>(pre: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {
-        match activation {
-            Activation::None => pre,
-            Activation::Relu => relu(pre),
-            Activation::Relu6 => relu(pre).clamp_max(6.0),
-        }
+/// The activation of `pre` by operations whose gradients at its kinks are PyTorch's, for bodies that run on a tape.
+fn activated_on_tape<B: Backend>(pre: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {
+    match activation {
+        Activation::None => pre,
+        Activation::Relu => relu(pre),
+        Activation::Relu6 => relu(pre).clamp_max(6.0),
     }
 }
 

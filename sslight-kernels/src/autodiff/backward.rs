@@ -6,7 +6,9 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
-use crate::backend::{Activation, Backend, BatchNormGradients, Normalization, Statistics};
+use crate::backend::{
+    Activation, Backend, BatchNormGradients, BatchNormOutput, Normalization, Statistics,
+};
 
 #[derive(Debug)]
 pub(super) struct Conv2d;
@@ -51,15 +53,31 @@ impl<B: Backend> Backward<B, 2> for Conv2d {
 /// A normalisation as the tape keeps it.
 #[derive(Debug, Clone)]
 pub(super) struct KeptNorm<F> {
-    pub(super) weight: NodeId,
-    pub(super) bias: NodeId,
-    pub(super) eps: f64,
-    pub(super) activation: Activation,
-    pub(super) mean: F,
-    pub(super) var: F,
+    weight: NodeId,
+    bias: NodeId,
+    eps: f64,
+    activation: Activation,
+    mean: F,
+    var: F,
 }
 
 impl<F: Clone + Send + 'static> KeptNorm<F> {
+    pub(super) fn new(
+        [weight, bias]: [NodeId; 2],
+        eps: f64,
+        activation: Activation,
+        output: &BatchNormOutput<F>,
+    ) -> Self {
+        Self {
+            weight,
+            bias,
+            eps,
+            activation,
+            mean: output.mean.clone(),
+            var: output.var.clone(),
+        }
+    }
+
     fn retrieve(self, checkpointer: &mut Checkpointer) -> (Normalization<F>, Statistics<F>) {
         let norm = Normalization {
             weight: checkpointer.retrieve_node_output(self.weight),
