@@ -1,12 +1,12 @@
 //! Depthwise convolution of a normalised input, channel by channel: statistics, normalisation, activation and
 //! convolution of a channel, and their way back, touch no other channel. A task reads its channel of all images once
-//! from memory, and from the cache after that; normalised values live in the buffers of one plane.
+//! from memory, and from the cache after that; normalised values live in the buffer of one plane.
 
 use std::marker::PhantomData;
 
 use rayon::prelude::*;
 
-use super::planes::{Layout, dot_taps};
+use super::planes::{Layout, ValueMap, dot_taps};
 use super::{TAPS, kernel};
 use crate::cpu::batch_norm::{
     Activate, Affine, Gradients, InputGradient, Layer, Output, Shape, channel_statistics,
@@ -17,11 +17,17 @@ use crate::cpu::disjoint::Disjoint;
 use crate::cpu::shape::ConvShape;
 use crate::cpu::simd::{Kernel, dispatch, mul_add};
 
-/// `plane` normalised and activated.
-#[inline(always)]
-fn normalize<A: Activate, const FMA: bool>(x: &[f32], affine: &Affine, plane: &mut [f32]) {
-    for (value, x) in plane.iter_mut().zip(x) {
-        *value = A::value(pre_activation::<FMA>(*x, affine));
+/// Values normalised and activated.
+#[derive(Clone, Copy)]
+struct Normalized<A> {
+    affine: Affine,
+    activate: PhantomData<A>,
+}
+
+impl<A: Activate> ValueMap for Normalized<A> {
+    #[inline(always)]
+    fn map<const FMA: bool>(self, x: f32) -> f32 {
+        A::value(pre_activation::<FMA>(x, &self.affine))
     }
 }
 
@@ -45,17 +51,16 @@ impl<A: Activate> Kernel for Forward<'_, A> {
         let affine = Affine::new(&self.layer, self.channel, mean, var);
         let offsets: [usize; TAPS] = std::array::from_fn(|tap| layout.tap_offset(tap));
         let weights = kernel(self.weight, self.channel);
-        let mut plane = vec![0.0; input.positions];
+        let normalized = Normalized {
+            affine,
+            activate: self.activate,
+        };
         let mut phases = vec![0.0; layout.phases_len()];
         let mut run = vec![0.0; layout.run_len()];
         let outputs = self.shape.output_len();
         for image in 0..input.batch {
-            normalize::<A, FMA>(
-                &self.x[input.plane(image, self.channel)],
-                &affine,
-                &mut plane,
-            );
-            layout.fill_phases(&plane, &mut phases);
+            let x = &self.x[input.plane(image, self.channel)];
+            layout.fill_phases::<FMA>(x, normalized, &mut phases);
             let start = (image * input.channels + self.channel) * outputs;
             // SAFETY: this task alone writes this channel, one image after the other.
             let y = unsafe { self.y.range(start..start + outputs) };
@@ -119,7 +124,10 @@ impl<A: Activate> Kernel for Backward<'_, A> {
         let affine = self.affine;
         let offsets: [usize; TAPS] = std::array::from_fn(|tap| layout.tap_offset(tap));
         let weights = kernel(self.weight, self.channel);
-        let mut plane = vec![0.0; input.positions];
+        let normalized = Normalized {
+            affine,
+            activate: self.activate,
+        };
         let mut phases = vec![0.0; layout.phases_len()];
         let mut back = vec![0.0; layout.phases_len()];
         let mut padded = vec![0.0; layout.padded_output_len()];
@@ -130,8 +138,7 @@ impl<A: Activate> Kernel for Backward<'_, A> {
         for image in 0..input.batch {
             let x = &self.x[input.plane(image, self.channel)];
             let start = (image * input.channels + self.channel) * outputs;
-            normalize::<A, FMA>(x, &affine, &mut plane);
-            layout.fill_phases(&plane, &mut phases);
+            layout.fill_phases::<FMA>(x, normalized, &mut phases);
             layout.fill_padded(&self.y_grad[start..start + outputs], &mut padded);
             // Between the rows of gradients there are zeros, as wide as the gaps of a run.
             let run = &padded[first..first + layout.run_len()];

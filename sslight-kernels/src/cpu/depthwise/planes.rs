@@ -21,6 +21,23 @@ use crate::cpu::simd::{Kernel, dispatch, mul_add, sum_of_lanes};
 const MIN_TASK: usize = 1 << 15;
 const LANES: usize = 16;
 
+/// What becomes of a value on its way into the phase planes. (A closure would not do: called at more than one site it is
+/// not inlined, and then not compiled for the instruction set of its kernel.)
+pub(super) trait ValueMap: Copy {
+    fn map<const FMA: bool>(self, x: f32) -> f32;
+}
+
+/// Values as they are.
+#[derive(Clone, Copy)]
+struct Unchanged;
+
+impl ValueMap for Unchanged {
+    #[inline(always)]
+    fn map<const FMA: bool>(self, x: f32) -> f32 {
+        x
+    }
+}
+
 /// Where things lie in the buffers of one plane.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
@@ -76,9 +93,14 @@ impl Layout {
         (row % s * s + column % s) * self.phase_len() + row / s * self.pitch + column / s
     }
 
-    /// Copies a plane to its phase planes, whose other values are zero and stay so.
+    /// Maps a plane to its phase planes, whose other values are zero and stay so.
     #[inline(always)]
-    pub(super) fn fill_phases(&self, plane: &[f32], phases: &mut [f32]) {
+    pub(super) fn fill_phases<const FMA: bool>(
+        &self,
+        plane: &[f32],
+        map: impl ValueMap,
+        phases: &mut [f32],
+    ) {
         let [_, width] = self.input;
         for (y, row) in plane.chunks_exact(width).enumerate() {
             let r = y + self.padding[0];
@@ -95,48 +117,62 @@ impl Layout {
                 let phase = r % self.stride * self.stride + column_phase;
                 let start = phase * self.phase_len() + r / self.stride * self.pitch;
                 let target = &mut phases[start + q..start + self.pitch];
-                copy_strided(target, &row[first..], self.stride);
+                map_strided::<FMA>(target, &row[first..], map, self.stride);
             }
         }
     }
 }
 
-/// `target[i] = source[i * stride]` as far as both reach.
+/// `target[i] = map(source[i * stride])` as far as both reach.
 #[inline(always)]
-fn copy_strided(target: &mut [f32], source: &[f32], stride: usize) {
+fn map_strided<const FMA: bool>(
+    target: &mut [f32],
+    source: &[f32],
+    map: impl ValueMap,
+    stride: usize,
+) {
     if stride == 1 {
         let len = target.len().min(source.len());
-        copy_row(&mut target[..len], &source[..len]);
+        map_row::<FMA>(&mut target[..len], &source[..len], map);
     } else {
         let len = target.len().min(source.len().div_ceil(2));
         let pairs = source.chunks_exact(2);
         let last = pairs.remainder().first();
         for (target, pair) in target.iter_mut().zip(pairs) {
-            *target = pair[0];
+            *target = map.map::<FMA>(pair[0]);
         }
         if let (Some(last), true) = (last, len > source.len() / 2) {
-            target[len - 1] = *last;
+            target[len - 1] = map.map::<FMA>(*last);
         }
     }
 }
 
-/// Copies a row: by vectors, the last of which overlaps the one before. Rows are short, and a call of `memcpy` for each
-/// takes longer than the row.
+/// Copies a row. Rows are short, and a call of `memcpy` for each takes longer than the row.
 #[inline(always)]
 fn copy_row(target: &mut [f32], source: &[f32]) {
-    if !copy_vectors::<LANES>(target, source)
-        && !copy_vectors::<{ LANES / 2 }>(target, source)
-        && !copy_vectors::<{ LANES / 4 }>(target, source)
+    map_row::<false>(target, source, Unchanged);
+}
+
+/// Maps a row: by vectors, the last of which overlaps the one before.
+#[inline(always)]
+fn map_row<const FMA: bool>(target: &mut [f32], source: &[f32], map: impl ValueMap) {
+    if !map_vectors::<FMA, LANES>(target, source, map)
+        && !map_vectors::<FMA, { LANES / 2 }>(target, source, map)
+        && !map_vectors::<FMA, { LANES / 4 }>(target, source, map)
     {
         for (target, source) in target.iter_mut().zip(source) {
-            *target = *source;
+            *target = map.map::<FMA>(*source);
         }
     }
 }
 
-/// Copies a row of at least `WIDTH` values; whether it is one.
+/// Maps a row of at least `WIDTH` values; whether it is one.
 #[inline(always)]
-fn copy_vectors<const WIDTH: usize>(target: &mut [f32], source: &[f32]) -> bool {
+fn map_vectors<const FMA: bool, const WIDTH: usize>(
+    target: &mut [f32],
+    source: &[f32],
+    map: impl ValueMap,
+) -> bool {
     let len = target.len();
     if len < WIDTH {
         return false;
@@ -144,6 +180,9 @@ fn copy_vectors<const WIDTH: usize>(target: &mut [f32], source: &[f32]) -> bool 
     for start in vector_starts::<WIDTH>(len) {
         let mut vector = [0.0; WIDTH];
         vector.copy_from_slice(&source[start..start + WIDTH]);
+        for value in &mut vector {
+            *value = map.map::<FMA>(*value);
+        }
         target[start..start + WIDTH].copy_from_slice(&vector);
     }
     true
@@ -154,6 +193,16 @@ fn copy_vectors<const WIDTH: usize>(target: &mut [f32], source: &[f32]) -> bool 
 fn vector_starts<const WIDTH: usize>(len: usize) -> impl Iterator<Item = usize> {
     let last = len - WIDTH;
     (0..len.div_ceil(WIDTH)).map(move |index| (index * WIDTH).min(last))
+}
+
+/// The `len` values from each offset on. (`offsets.map` would be a call, for each row.)
+#[inline(always)]
+fn windows<const N: usize>(buffer: &[f32], offsets: [usize; N], len: usize) -> [&[f32]; N] {
+    let mut windows = [&buffer[..0]; N];
+    for (window, offset) in windows.iter_mut().zip(offsets) {
+        *window = &buffer[offset..offset + len];
+    }
+    windows
 }
 
 /// [`correlate`] row by row, straight to rows of outputs of at least [`LANES`] values; row `i` reads from
@@ -168,7 +217,7 @@ fn correlate_rows<const FMA: bool>(
     weights: [f32; TAPS],
 ) {
     for (row, out) in rows.chunks_exact_mut(width).enumerate() {
-        let taps = offsets.map(|offset| &buffer[row * pitch + offset..][..width]);
+        let taps = windows(&buffer[row * pitch..], offsets, width);
         for start in vector_starts::<LANES>(width) {
             let mut sum = [0.0; LANES];
             let tap = &taps[TAPS - 1][start..start + LANES];
@@ -195,7 +244,7 @@ fn correlate<const FMA: bool, const N: usize>(
     weights: [f32; N],
 ) {
     let len = run.len();
-    let taps = offsets.map(|offset| &buffer[offset..offset + len]);
+    let taps = windows(buffer, offsets, len);
     for (i, out) in run.iter_mut().enumerate() {
         let mut sum = taps[N - 1][i] * weights[N - 1];
         for t in (0..N - 1).rev() {
@@ -212,7 +261,7 @@ pub(super) fn dot_taps<const FMA: bool>(
     buffer: &[f32],
     offsets: [usize; TAPS],
 ) -> [f32; TAPS] {
-    let taps = offsets.map(|offset| &buffer[offset..offset + run.len()]);
+    let taps = windows(buffer, offsets, run.len());
     let mut sums = [[0.0f32; LANES]; TAPS];
     for start in (0..run.len() / LANES * LANES).step_by(LANES) {
         let value: &[f32] = &run[start..start + LANES];
@@ -248,7 +297,7 @@ impl Kernel for Forward<'_> {
         let y_planes = self.y.chunks_exact_mut(layout.output[0] * layout.output[1]);
         for (index, (x, y)) in x_planes.zip(y_planes).enumerate() {
             let weights = kernel(self.weight, (self.first_plane + index) % self.channels);
-            layout.fill_phases(x, &mut phases);
+            layout.fill_phases::<FMA>(x, Unchanged, &mut phases);
             layout.outputs::<FMA>(&phases, offsets, weights, &mut run, y);
         }
     }
@@ -462,7 +511,7 @@ impl Kernel for BackwardWeight<'_> {
             let plane = image * shape.in_channels + self.channel;
             let x = &self.x[plane * shape.input_len()..][..shape.input_len()];
             let y = &self.y_grad[plane * shape.output_len()..][..shape.output_len()];
-            layout.fill_phases(x, &mut phases);
+            layout.fill_phases::<FMA>(x, Unchanged, &mut phases);
             for (run, y) in run
                 .chunks_mut(layout.pitch)
                 .zip(y.chunks_exact(layout.output[1]))
