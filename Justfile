@@ -20,6 +20,10 @@ test *words:
 test-slow *words:
     cargo test --release --workspace {{ words }} -- --ignored
 
+# Two steps on wgpu have the losses of flex; needs a Vulkan driver (Debian: mesa-vulkan-drivers, which is software).
+test-wgpu:
+    cargo test --release --features wgpu --test it -- --ignored --nocapture two_steps_have_the_losses_of_flex
+
 # What CI asks of the source: format, lints, documentation, GPU back ends.
 check:
     cargo fmt --all --check

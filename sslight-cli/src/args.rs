@@ -118,6 +118,8 @@ pub enum BenchVerb {
     Step(BenchStepArgs),
     /// The features of a batch, with the backbone in evaluation
     Inference(BenchInferenceArgs),
+    /// Single operations, beside the matrix speed and the memory bandwidth of this machine
+    Ops(BenchOpsArgs),
 }
 
 /// `sslight bench step`.
@@ -164,6 +166,26 @@ pub struct BenchInferenceArgs {
     /// Batches computed before
     #[arg(long, default_value_t = 1)]
     pub warmup: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sslight bench ops`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Keys: backend, of the CPU engines.\n\nExample:\n  sslight bench ops --filter depthwise"
+)]
+pub struct BenchOpsArgs {
+    /// backend=flex or backend=ndarray
+    #[arg(value_name = "key=value")]
+    pub words: Vec<String>,
+    /// Only operations whose name contains this
+    #[arg(long, default_value = "")]
+    pub filter: String,
+    /// How often each is measured; the best counts
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
+    pub tries: usize,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -17,6 +17,7 @@ mod cpu;
 mod host;
 pub mod memory;
 pub mod profile;
+pub mod roofline;
 mod stock;
 mod tensor_ops;
 mod update;

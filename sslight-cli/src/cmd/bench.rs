@@ -1,5 +1,7 @@
 //! `sslight bench`: how long a training step or a batch of features takes on this machine, and what takes it.
 
+mod ops;
+
 use serde::Serialize;
 use sslight_core::config::resolve;
 use sslight_core::run::{
@@ -63,6 +65,7 @@ pub fn run(verb: &BenchVerb) -> Result<Outcome, CliError> {
     match verb {
         BenchVerb::Step(args) => step(args),
         BenchVerb::Inference(args) => inference(args),
+        BenchVerb::Ops(args) => ops::run(args),
     }
 }
 

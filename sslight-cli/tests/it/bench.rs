@@ -103,3 +103,35 @@ fn no_steps_and_unknown_keys_are_refused() {
     let text = stderr(&output);
     assert!(text.contains("unknown key epoch"), "{text}");
 }
+
+#[test]
+fn operations_are_measured_beside_the_roofline() {
+    let output = run(&[
+        "bench",
+        "ops",
+        "--filter",
+        "attention",
+        "--tries",
+        "1",
+        "--json",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let positive = |value: &serde_json::Value| value.as_f64().is_some_and(|value| value > 0.0);
+    assert!(positive(&report["machine_gflops"]) && positive(&report["machine_gigabytes_per_s"]));
+    let operations = report["operations"].as_array().unwrap();
+    let kernels: Vec<&str> = operations
+        .iter()
+        .map(|of| of["kernel"].as_str().unwrap())
+        .collect();
+    assert_eq!(kernels, ["attention backward", "attention forward"]);
+    assert!(
+        operations
+            .iter()
+            .all(|of| positive(&of["share_of_roofline"]))
+    );
+
+    let output = run(&["bench", "ops", "--filter", "atention"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("no operation contains \"atention\""));
+}

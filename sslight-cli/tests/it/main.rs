@@ -5,4 +5,6 @@ mod bench;
 mod knn;
 mod program;
 mod sweep;
+#[cfg(feature = "wgpu")]
+mod wgpu;
 mod words;

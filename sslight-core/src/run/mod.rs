@@ -2,6 +2,7 @@
 
 mod assemble;
 mod bench;
+mod bench_ops;
 mod error;
 mod evaluator;
 mod folder;
@@ -21,6 +22,7 @@ use sslight_models::backend::AutodiffBackend;
 pub use bench::{
     BenchOptions, InferenceTimes, OperationTime, StepPart, StepTimes, bench_inference, bench_step,
 };
+pub use bench_ops::{OperationCase, bench_operations};
 pub use error::RunError;
 pub use evaluator::{Evaluator, KnnReport, WeightsScore, evaluate_weights};
 pub use folder::RunFolder;
@@ -28,6 +30,7 @@ pub(crate) use folder::lock;
 pub use init::check_init;
 pub use preflight::{Outlook, Preflight};
 pub use record::{RunRecord, Standing, standing};
+pub use sslight_kernels::roofline::Roofline;
 pub use state::RunState;
 
 use crate::checkpoint::CheckpointStore;

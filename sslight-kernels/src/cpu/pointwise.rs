@@ -11,6 +11,7 @@ use super::batch_norm::{
 };
 use super::buffer::unset;
 use super::matrix::{Matrix, Sizes, product};
+use super::row_products::RowProducts;
 use super::shape::ConvShape;
 use super::simd::{Kernel, dispatch, mul_add};
 
@@ -42,6 +43,42 @@ pub(crate) fn backward_input(shape: &ConvShape, weight: &[f32], y_grad: &[f32]) 
     let sizes = [shape.out_channels, shape.in_channels];
     let weight = Matrix::rows(weight, shape.in_channels).transposed();
     multiply(shape, sizes, y_grad, weight)
+}
+
+/// The gradient for the weight, given that for the outputs; `None` for what a matrix product does faster.
+pub(crate) fn backward_weight(shape: &ConvShape, x: &[f32], y_grad: &[f32]) -> Option<Vec<f32>> {
+    let (channels, outputs) = (shape.in_channels, shape.out_channels);
+    let positions = shape.input_len();
+    if !RowProducts::pays(outputs, channels, positions) {
+        return None;
+    }
+    let group = shape.batch.div_ceil(GROUPS);
+    let groups: Vec<Vec<f32>> = x
+        .par_chunks(group * channels * positions)
+        .zip(y_grad.par_chunks(group * outputs * positions))
+        .map(|(x, y_grad)| {
+            let mut products = RowProducts::new(outputs, channels);
+            let images = x.chunks_exact(channels * positions);
+            for (image, y_grad) in images.zip(y_grad.chunks_exact(outputs * positions)) {
+                let y_grad = Matrix::rows(y_grad, positions);
+                products.add(positions, y_grad, Matrix::rows(image, positions));
+            }
+            products.finish()
+        })
+        .collect();
+    Some(sum_groups(groups))
+}
+
+/// The sum of vectors, in their order.
+fn sum_groups(groups: Vec<Vec<f32>>) -> Vec<f32> {
+    let mut groups = groups.into_iter();
+    let mut total = groups.next().unwrap_or_default();
+    for group in groups {
+        for (total, part) in total.iter_mut().zip(&group) {
+            *total += part;
+        }
+    }
+    total
 }
 
 /// The images of `from` channels, each multiplied by `matrix [to, from]`.
@@ -247,6 +284,8 @@ pub(crate) fn normalized_backward(
             weight: vec![0.0; outputs * channels],
             norm: vec![[0.0; 2]; channels],
         };
+        let mut products = RowProducts::pays(outputs, channels, positions)
+            .then(|| RowProducts::new(outputs, channels));
         let mut buffer = Vec::new();
         let images = x
             .chunks_exact(channels * positions)
@@ -265,13 +304,18 @@ pub(crate) fn normalized_backward(
                     activate: PhantomData,
                 }));
                 let y_grad = Matrix::rows(&y_grad[tile.start..], positions);
-                let sizes = Sizes {
-                    m: outputs,
-                    n: channels,
-                    k: width,
-                };
-                let values = Matrix::rows(&buffer, width).transposed();
-                product(sizes, &mut total.weight, channels, y_grad, values, true);
+                let values = Matrix::rows(&buffer, width);
+                if let Some(products) = &mut products {
+                    products.add(width, y_grad, values);
+                } else {
+                    let sizes = Sizes {
+                        m: outputs,
+                        n: channels,
+                        k: width,
+                    };
+                    let values = values.transposed();
+                    product(sizes, &mut total.weight, channels, y_grad, values, true);
+                }
                 let sizes = Sizes {
                     m: channels,
                     n: width,
@@ -290,6 +334,9 @@ pub(crate) fn normalized_backward(
                     activate: PhantomData,
                 }));
             }
+        }
+        if let Some(products) = products {
+            total.weight = products.finish();
         }
         total
     };
@@ -334,12 +381,6 @@ pub(crate) fn normalized_backward(
         });
     grads.x = x_grad;
 
-    let mut groups = groups.into_iter();
-    let mut weight_grad = groups.next().map(|group| group.weight).unwrap_or_default();
-    for group in groups {
-        for (total, part) in weight_grad.iter_mut().zip(&group.weight) {
-            *total += part;
-        }
-    }
-    (grads, weight_grad)
+    let weights = groups.into_iter().map(|group| group.weight).collect();
+    (grads, sum_groups(weights))
 }

@@ -40,6 +40,12 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<{ cfg!(target_arch = "aarch64") }>()
 }
 
+/// [`dispatch`] for what needs vectors by name: where a loop over lanes would not stay in registers.
+#[inline]
+pub(crate) fn dispatch_simd<K: pulp::WithSimd>(kernel: K) -> K::Output {
+    pulp::Arch::new().dispatch(kernel)
+}
+
 /// `a * b + c`, rounded once where that costs one instruction.
 #[inline(always)]
 pub(crate) fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {

@@ -143,7 +143,9 @@ pub(super) fn conv2d_backward_weight<B: HostBackend>(
         name,
         || path.flops(),
         || match &path {
-            Path::Dense(shape) | Path::Pointwise(shape) => dense::backward_weight(shape, x, grad),
+            Path::Dense(shape) => dense::backward_weight(shape, x, grad),
+            Path::Pointwise(shape) => pointwise::backward_weight(shape, x, grad)
+                .unwrap_or_else(|| dense::backward_weight(shape, x, grad)),
             Path::SmallMaps(shape) => small_maps::backward_weight(shape, x, grad),
             Path::Winograd(shape) => winograd::backward_weight(shape, x, grad),
             Path::Depthwise(shape) => depthwise::backward_weight(shape, x, grad),

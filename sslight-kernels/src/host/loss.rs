@@ -6,6 +6,7 @@ use burn::tensor::{DType, TensorMetadata};
 use super::tensor::{HostBackend, HostTensor, dims};
 use crate::backend::CrossViewOutput;
 use crate::cpu::cross_view::{CrossView, STATISTICS};
+use crate::profile::timed;
 use crate::stock;
 
 pub(super) fn cross_view_forward<B: HostBackend>(
@@ -17,7 +18,11 @@ pub(super) fn cross_view_forward<B: HostBackend>(
         return stock::cross_view_forward::<B>(logits, targets, temperature);
     }
     let [logits, targets] = [logits, targets].map(HostTensor::into_contiguous);
-    let (losses, statistics) = cross_view(&logits, &targets, temperature).forward();
+    let (losses, statistics) = timed(
+        "cross-view entropy forward",
+        || 0.0,
+        || cross_view(&logits, &targets, temperature).forward(),
+    );
     let rows = losses.len();
     CrossViewOutput {
         losses: HostTensor::from_values(losses, &[rows]),
@@ -43,8 +48,14 @@ pub(super) fn cross_view_backward<B: HostBackend>(
     }
     let [logits, targets, statistics, loss_grads] =
         [logits, targets, statistics, loss_grads].map(HostTensor::into_contiguous);
-    let grads = cross_view(&logits, &targets, temperature)
-        .backward(statistics.values(), loss_grads.values());
+    let grads = timed(
+        "cross-view entropy backward",
+        || 0.0,
+        || {
+            cross_view(&logits, &targets, temperature)
+                .backward(statistics.values(), loss_grads.values())
+        },
+    );
     HostTensor::from_values(grads, &dims::<2>(&logits))
 }
 

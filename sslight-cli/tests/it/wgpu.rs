@@ -1,0 +1,48 @@
+//! The same training on a backend without kernels of its own: wgpu, through the default bodies.
+//!
+//! `just test-wgpu`; any Vulkan driver does, Mesa's software rasteriser too.
+
+use std::path::Path;
+
+use crate::program::{run, stderr};
+
+/// The losses of the steps of a run.
+fn losses(folder: &Path, backend: &str, words: &[&str]) -> Vec<f64> {
+    let (backend_word, out) = (format!("backend={backend}"), format!("out={backend}"));
+    let mut args = vec!["pretrain", "debug/tiny", &backend_word, &out];
+    // Which has no warm-up: the second loss depends on the gradients of the first step.
+    args.extend(words);
+    let output = run(folder, &args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let metrics = std::fs::read_to_string(folder.join(backend).join("metrics.jsonl")).unwrap();
+    metrics
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|line| line["kind"] == "step")
+        .map(|line| line["loss"].as_f64().unwrap())
+        .collect()
+}
+
+#[test]
+#[ignore = "needs a Vulkan driver: just test-wgpu"]
+fn two_steps_have_the_losses_of_flex() {
+    for words in [
+        ["method=dino", "backbone=mobilenet_v2"],
+        ["method=dino", "backbone=resnet18"],
+        ["method=dino", "backbone=vit_tiny_16"],
+        ["method=swav", "backbone=resnet18"],
+        ["method=moco", "backbone=mobilenet_v2"],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let [flex, wgpu] = ["flex", "wgpu"].map(|backend| losses(folder.path(), backend, &words));
+        println!("{words:?}: flex {flex:?}, wgpu {wgpu:?}");
+        assert_eq!((flex.len(), wgpu.len()), (2, 2), "{words:?}");
+        assert_ne!(
+            flex[0], flex[1],
+            "{words:?}: the first step changed nothing"
+        );
+        for (flex, wgpu) in flex.iter().zip(&wgpu) {
+            assert!((flex - wgpu).abs() <= 1e-3, "{words:?}: {flex} and {wgpu}");
+        }
+    }
+}
