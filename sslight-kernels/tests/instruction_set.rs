@@ -5,6 +5,7 @@ use sslight_kernels::instruction_set::{InstructionSet, available, in_use, limit}
 #[test]
 fn kernels_use_the_widest_set_of_the_machine_that_the_limit_allows() {
     let sets = available();
+    println!("this machine has {sets:?}");
     assert_eq!(sets[0], InstructionSet::Baseline);
     assert!(sets.is_sorted(), "{sets:?}");
     assert_eq!(

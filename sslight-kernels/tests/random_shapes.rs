@@ -118,7 +118,7 @@ fn dense_convolution() {
         1..14usize,
         windows(),
     );
-    agree("dense convolution", 48, any);
+    agree("dense convolution", 144, any);
     // Few positions and enough images: the images are the columns.
     let small = conv(
         16..20usize,
@@ -126,14 +126,14 @@ fn dense_convolution() {
         1..5usize,
         windows(),
     );
-    agree("dense convolution of small maps", 24, small);
+    agree("dense convolution of small maps", 72, small);
 }
 
 #[test]
 fn dense_convolution_by_winograd() {
     let windows = pair(0..=2usize).prop_map(|padding| [THREE, ONE, padding]);
     let any = conv(8..11usize, dense(Just(64), Just(64)), 7..11usize, windows);
-    agree("dense convolution by Winograd", 10, any);
+    agree("dense convolution by Winograd", 16, any);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn pointwise_convolution() {
         1..13usize,
         windows,
     );
-    agree("pointwise convolution", 32, any);
+    agree("pointwise convolution", 96, any);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn grouped_convolution() {
     let channels = [1..4usize, 1..4usize, 2..4usize]
         .prop_map(|[inputs, outputs, groups]| ([inputs * groups, outputs * groups], groups));
     let any = conv(1..4usize, channels, 1..10usize, windows());
-    agree("grouped convolution", 32, any);
+    agree("grouped convolution", 96, any);
 }
 
 #[test]
@@ -163,16 +163,16 @@ fn depthwise_convolution() {
     let windows = [pair(1..=2usize).boxed(), pair(0..=3usize).boxed()]
         .prop_map(|[stride, padding]| [THREE, stride, padding]);
     let any = conv(1..5usize, depthwise(1..9), 1..24usize, windows.clone());
-    agree("depthwise convolution", 48, any);
+    agree("depthwise convolution", 144, any);
     // Few positions: the images are the lanes.
     let small = conv(1..40usize, depthwise(1..6), 1..6usize, windows);
-    agree("depthwise convolution of small maps", 32, small);
+    agree("depthwise convolution of small maps", 96, small);
 }
 
 #[test]
 fn depthwise_convolution_by_other_kernels() {
     let any = conv(1..4usize, depthwise(1..6), 1..10usize, windows());
-    agree("depthwise convolution by other kernels", 24, any);
+    agree("depthwise convolution by other kernels", 72, any);
 }
 
 fn norm(
@@ -190,20 +190,20 @@ fn norm(
 
 #[test]
 fn batch_norm_by_the_batch() {
-    agree("batch norm", 32, norm(1..32usize, Source::Batch));
+    agree("batch norm", 96, norm(1..32usize, Source::Batch));
     agree(
         "batch norm of wide maps",
-        32,
+        96,
         norm(32..200usize, Source::Batch),
     );
 }
 
 #[test]
 fn batch_norm_by_given_statistics() {
-    agree("running batch norm", 32, norm(1..32usize, Source::Given));
+    agree("running batch norm", 96, norm(1..32usize, Source::Given));
     agree(
         "running batch norm of wide maps",
-        32,
+        96,
         norm(32..200usize, Source::Given),
     );
 }
@@ -213,22 +213,22 @@ fn batch_norm_with_a_shortcut() {
     let added = |positions, source| norm(positions, source).prop_map(BatchNormAdd);
     agree(
         "batch norm with a shortcut",
-        24,
+        72,
         added(1..32usize, Source::Batch),
     );
     agree(
         "batch norm with a shortcut, wide",
-        24,
+        72,
         added(32..200usize, Source::Batch),
     );
     agree(
         "running batch norm with a shortcut",
-        24,
+        72,
         added(1..32usize, Source::Given),
     );
     agree(
         "running batch norm with a shortcut, wide",
-        24,
+        72,
         added(32..200usize, Source::Given),
     );
 }
@@ -245,13 +245,13 @@ fn convolution_of_normalised_maps() {
         2..10usize,
         windows(),
     );
-    agree("convolution of normalised maps", 32, norm_conv(any));
+    agree("convolution of normalised maps", 96, norm_conv(any));
     let windows = [pair(1..=2usize).boxed(), pair(0..=2usize).boxed()]
         .prop_map(|[stride, padding]| [THREE, stride, padding]);
     let any = conv(1..4usize, depthwise(1..5), 2..20usize, windows);
     agree(
         "depthwise convolution of normalised maps",
-        32,
+        96,
         norm_conv(any),
     );
     let any = conv(
@@ -262,7 +262,7 @@ fn convolution_of_normalised_maps() {
     );
     agree(
         "pointwise convolution of normalised maps",
-        32,
+        96,
         norm_conv(any),
     );
 }
@@ -279,7 +279,7 @@ fn max_pooling_of_normalised_maps() {
         activation,
         source,
     });
-    agree("max pooling of normalised maps", 64, any);
+    agree("max pooling of normalised maps", 192, any);
 }
 
 fn linear(rows: std::ops::Range<usize>) -> impl Strategy<Value = Linear> + Clone {
@@ -297,9 +297,9 @@ fn linear(rows: std::ops::Range<usize>) -> impl Strategy<Value = Linear> + Clone
 
 #[test]
 fn linear_layers() {
-    agree("linear layer", 48, linear(1..80));
+    agree("linear layer", 144, linear(1..80));
     // Several blocks of rows.
-    agree("linear layer of many rows", 12, linear(257..600));
+    agree("linear layer of many rows", 36, linear(257..600));
 }
 
 #[test]
@@ -312,14 +312,14 @@ fn attention() {
             head_dim,
         },
     );
-    agree("self-attention", 32, any);
+    agree("self-attention", 96, any);
 }
 
 #[test]
 fn weight_normalisation() {
     let any =
         (1..150usize, 1..70usize).prop_map(|(outputs, inputs)| WeightNorm { outputs, inputs });
-    agree("weight norm", 32, any);
+    agree("weight norm", 96, any);
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn cross_entropy_of_views() {
             temperature,
         },
     );
-    agree("cross entropy of views", 32, any);
+    agree("cross entropy of views", 96, any);
 }
 
 #[test]
@@ -344,7 +344,7 @@ fn patches() {
             side,
         },
     );
-    agree("patches", 32, any);
+    agree("patches", 96, any);
 }
 
 fn rule() -> impl Strategy<Value = Rule> + Clone {
@@ -375,7 +375,7 @@ fn rule() -> impl Strategy<Value = Rule> + Clone {
 #[test]
 fn updates() {
     let any = (1..300usize, rule()).prop_map(|(len, rule)| Update { len, rule });
-    agree("updates", 64, any);
+    agree("updates", 192, any);
 }
 
 /// Shapes that are split in several tasks.
