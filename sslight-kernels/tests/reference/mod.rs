@@ -28,7 +28,7 @@ const STEP: f64 = 1e-5;
 static LEVEL: Mutex<()> = Mutex::new(());
 
 /// The instruction set is limited while this lives.
-struct Limited(#[allow(dead_code)] MutexGuard<'static, ()>);
+struct Limited(MutexGuard<'static, ()>);
 
 impl Drop for Limited {
     fn drop(&mut self) {
