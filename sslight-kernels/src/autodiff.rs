@@ -7,6 +7,7 @@ mod weight_norm;
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::ops::{Backward, OpsKind};
+use burn::tensor::Tensor;
 use burn::tensor::backend::AutodiffBackend as _;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
@@ -293,7 +294,16 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         statistics: Statistics<FloatTensor<Self>>,
     ) -> FloatTensor<Self> {
         if is_tracked::<B, C, _>([&x, &norm.weight, &norm.bias]) {
-            return stock::norm_max_pool_running::<Self>(x, norm, statistics);
+            let values = B::norm_max_pool_running(
+                x.primitive.clone(),
+                inner_norm::<B, C>(norm.clone()),
+                inner_statistics::<B, C>(statistics.clone()),
+            );
+            // Burn's max pooling loses not-a-number on one engine; ours tells where it belongs.
+            let lost = Tensor::from_inner(stock::tensor::<B, 4>(values).is_nan());
+            let pooled = stock::norm_max_pool_running::<Self>(x, norm, statistics);
+            let pooled = stock::tensor::<Self, 4>(pooled);
+            return stock::primitive(pooled.mask_fill(lost, f32::NAN));
         }
         let statistics = inner_statistics::<B, C>(statistics);
         let norm = inner_norm::<B, C>(norm);

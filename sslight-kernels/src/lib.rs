@@ -15,6 +15,7 @@ mod autodiff;
 mod backend;
 mod cpu;
 mod host;
+pub mod instruction_set;
 pub mod memory;
 pub mod profile;
 pub mod roofline;

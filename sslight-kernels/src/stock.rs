@@ -5,7 +5,6 @@ pub(crate) mod linear;
 mod pool;
 pub(crate) mod weight_norm;
 
-use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 use burn::tensor::{Tensor, TensorPrimitive};
@@ -77,7 +76,7 @@ pub(crate) fn batch_norm_running<B: Backend>(
 ) -> FloatTensor<B> {
     let scale = column(tensor::<B, 1>(weight)) / (column(tensor(var)) + eps).sqrt();
     let pre = (tensor::<B, 3>(x) - column(tensor(mean))) * scale + column(tensor(bias));
-    primitive(activated_on_tape(pre, activation))
+    primitive(activated(pre, activation))
 }
 
 pub(crate) fn batch_norm_add_running<B: KernelBackend>(
@@ -96,16 +95,7 @@ pub(crate) fn batch_norm_add_running<B: KernelBackend>(
         Activation::None,
     );
     let sum = tensor::<B, 3>(y) + tensor(shortcut);
-    primitive(activated_on_tape(sum, norm.activation))
-}
-
-/// The activation of `pre` by operations whose gradients at its kinks are PyTorch's, for bodies that run on a tape.
-fn activated_on_tape<B: Backend>(pre: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {
-    match activation {
-        Activation::None => pre,
-        Activation::Relu => relu(pre),
-        Activation::Relu6 => relu(pre).clamp_max(6.0),
-    }
+    primitive(activated(sum, norm.activation))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -263,12 +253,24 @@ fn maps_flattened<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 3> {
 }
 
 /// The activation of `pre`.
+///
+/// Not-a-number stays what it is, which burn's `relu` and `clamp_min` do not see to on every engine; and the gradients at
+/// the kinks are PyTorch's, for bodies that run on a tape.
 fn activated<B: Backend>(pre: Tensor<B, 3>, activation: Activation) -> Tensor<B, 3> {
     match activation {
         Activation::None => pre,
-        Activation::Relu => pre.clamp_min(0.0),
-        Activation::Relu6 => pre.clamp(0.0, 6.0),
+        Activation::Relu => above_zero(pre),
+        Activation::Relu6 => {
+            let low = above_zero(pre);
+            let high = low.clone().greater_equal_elem(6.0);
+            low.mask_fill(high, 6.0)
+        }
     }
+}
+
+fn above_zero<B: Backend>(pre: Tensor<B, 3>) -> Tensor<B, 3> {
+    let low = pre.clone().lower_equal_elem(0.0);
+    pre.mask_fill(low, 0.0)
 }
 
 /// `grad` where the activation of `pre` has slope 1, else 0.

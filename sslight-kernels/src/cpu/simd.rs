@@ -3,6 +3,9 @@
 //! A build for x86-64 assumes SSE2 alone. Kernels are plain loops that the compiler vectorises; this
 //! module compiles them again for AVX2 with FMA and for AVX-512 and picks at run time.
 
+#[cfg(target_arch = "x86_64")]
+use crate::instruction_set::{InstructionSet, allows};
+
 /// A loop to be compiled for each instruction set.
 pub(crate) trait Kernel {
     /// What the loop returns.
@@ -14,7 +17,7 @@ pub(crate) trait Kernel {
     fn run<const FMA: bool>(self) -> Self::Output;
 }
 
-/// Runs the loop with the widest instruction set that the machine has.
+/// Runs the loop with the widest instruction set that the machine has and the limit allows.
 #[inline]
 pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
@@ -30,20 +33,39 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
             }
         }
 
-        if let Some(avx512) = pulp::x86::V4::try_new() {
+        if allows(InstructionSet::Avx512)
+            && let Some(avx512) = pulp::x86::V4::try_new()
+        {
             return avx512.vectorize(Call(kernel));
         }
-        if let Some(avx2) = pulp::x86::V3::try_new() {
+        if allows(InstructionSet::Avx2)
+            && let Some(avx2) = pulp::x86::V3::try_new()
+        {
             return avx2.vectorize(Call(kernel));
         }
     }
     kernel.run::<{ cfg!(target_arch = "aarch64") }>()
 }
 
-/// [`dispatch`] for what needs vectors by name: where a loop over lanes would not stay in registers.
+/// What [`dispatch`] picks, for loops that are written with vectors.
 #[inline]
-pub(crate) fn dispatch_simd<K: pulp::WithSimd>(kernel: K) -> K::Output {
-    pulp::Arch::new().dispatch(kernel)
+pub(crate) fn arch() -> pulp::Arch {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if allows(InstructionSet::Avx512)
+            && let Some(avx512) = pulp::x86::V4::try_new()
+        {
+            return pulp::Arch::V4(avx512);
+        }
+        if allows(InstructionSet::Avx2)
+            && let Some(avx2) = pulp::x86::V3::try_new()
+        {
+            return pulp::Arch::V3(avx2);
+        }
+        pulp::Arch::Scalar
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    pulp::Arch::new()
 }
 
 /// `a * b + c`, rounded once where that costs one instruction.

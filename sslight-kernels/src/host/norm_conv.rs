@@ -212,7 +212,11 @@ pub(super) fn batch_norm_add_backward<B: HostBackend>(
 ) -> (BatchNormGradients<FloatTensor<B>>, FloatTensor<B>) {
     let shape = match added_shape(&x, &output) {
         // Without an activation the shortcut's gradient is that of the sum.
-        Some(shape) if norm.activation != Activation::None => shape,
+        Some(shape)
+            if norm.activation != Activation::None && batch_norm::takes_shortcut_back(shape) =>
+        {
+            shape
+        }
         _ => {
             return stock::batch_norm_add_backward::<B>(x, norm, statistics, output, output_grad);
         }

@@ -1,4 +1,4 @@
-//! `act(norm(x) + shortcut)`, one channel a task.
+//! `act(norm(x) + shortcut)`, one channel a task; small maps are normalised by themselves first.
 
 use std::marker::PhantomData;
 
@@ -8,9 +8,13 @@ use super::{
     Activate, Affine, Gradients, InputGradient, Layer, Output, Shape, channel_statistics,
     inverse_std, pre_activation, sums, with_activation,
 };
+use crate::Activation;
 use crate::cpu::buffer::unset;
 use crate::cpu::disjoint::Disjoint;
 use crate::cpu::simd::{Kernel, dispatch, mul_add};
+
+/// Values that a task should at least write.
+const MIN_TASK: usize = 1 << 14;
 
 struct Forward<'a, A> {
     shape: Shape,
@@ -66,6 +70,37 @@ pub(super) fn forward(shape: Shape, x: &[f32], layer: Layer<'_>, shortcut: &[f32
             }));
         });
     output
+}
+
+/// Some values `act(y + shortcut)`, in place.
+struct AddAndActivate<'a, A> {
+    y: &'a mut [f32],
+    shortcut: &'a [f32],
+    activate: PhantomData<A>,
+}
+
+impl<A: Activate> Kernel for AddAndActivate<'_, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for (y, shortcut) in self.y.iter_mut().zip(self.shortcut) {
+            *y = A::value(*y + shortcut);
+        }
+    }
+}
+
+/// `act(y + shortcut)`, in place.
+pub(super) fn add_and_activate(y: &mut [f32], shortcut: &[f32], activation: Activation) {
+    y.par_chunks_mut(MIN_TASK)
+        .zip(shortcut.par_chunks(MIN_TASK))
+        .for_each(|(y, shortcut)| {
+            with_activation!(activation, A => dispatch(AddAndActivate::<A> {
+                y,
+                shortcut,
+                activate: PhantomData,
+            }));
+        });
 }
 
 struct Backward<'a, A> {

@@ -128,14 +128,28 @@ pub(crate) fn backward(
     grads
 }
 
-/// Whether [`added_forward`] and [`added_backward`] compute such maps.
+/// Whether [`added_forward`] and [`added_by_running`] compute such maps.
 pub(crate) fn takes_shortcut(shape: Shape) -> bool {
+    shape.len() > 0
+}
+
+/// Whether [`added_backward`] computes such maps.
+pub(crate) fn takes_shortcut_back(shape: Shape) -> bool {
     shape.positions >= WIDE_POSITIONS && shape.len() > 0
 }
 
 /// `act(norm(x) + shortcut)`, and the statistics of `x`.
 pub(crate) fn added_forward(shape: Shape, x: &[f32], layer: Layer<'_>, shortcut: &[f32]) -> Output {
-    added::forward(shape, x, layer, shortcut)
+    if shape.positions >= WIDE_POSITIONS {
+        return added::forward(shape, x, layer, shortcut);
+    }
+    let norm = Layer {
+        activation: Activation::None,
+        ..layer
+    };
+    let mut output = forward(shape, x, norm);
+    added::add_and_activate(&mut output.y, shortcut, layer.activation);
+    output
 }
 
 /// Gradients of the normalisation and of the shortcut, given the output and the gradient for it.

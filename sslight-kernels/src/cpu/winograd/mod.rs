@@ -15,12 +15,12 @@ mod weights;
 
 use std::ops::Range;
 
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::buffer::unset;
 use super::disjoint::Disjoint;
 use super::shape::ConvShape;
+use super::simd::arch;
 use lines::{Buffer, ROW, Row};
 use maps::{Inputs, OutputGradients, POINTS, SIDE, STEP};
 use product::Products;
@@ -126,7 +126,7 @@ pub(crate) fn backward_input(shape: &ConvShape, weight: &[f32], y_grad: &[f32]) 
 }
 
 fn convolve(plan: &Plan, x: &[f32], weight: &[f32], in_channels: usize, sum: Sum) -> Vec<f32> {
-    let arch = Arch::new();
+    let arch = arch();
     let (inputs, outputs) = (plan.inputs, plan.outputs);
     let mut y = unset(plan.batch * outputs.channels * outputs.size[0] * outputs.size[1]);
     let images = Disjoint::new(&mut y);
@@ -187,7 +187,7 @@ fn transform<M: maps::Map<I, SIDE>, const I: usize>(
         .par_chunks_exact_mut(result.len() * ROW / grid.channels)
         .enumerate()
         .for_each_init(Buffer::default, |buffer, (panel, result)| {
-            Arch::new().dispatch(FromImages {
+            arch().dispatch(FromImages {
                 map,
                 grid,
                 group: group.clone(),
@@ -201,7 +201,7 @@ fn transform<M: maps::Map<I, SIDE>, const I: usize>(
 
 /// The gradient for the weight, `[out, in, 3, 3]`, given that for the outputs.
 pub(crate) fn backward_weight(shape: &ConvShape, x: &[f32], y_grad: &[f32]) -> Vec<f32> {
-    let arch = Arch::new();
+    let arch = arch();
     let plan = Plan::new(shape);
     let per_tile = POINTS * (shape.in_channels + shape.out_channels);
     let groups = plan.groups((GRADIENT_VALUES / per_tile).max(TILES));
