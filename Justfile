@@ -23,6 +23,7 @@ test-slow *words:
 # Two steps on wgpu have the losses of flex; needs a Vulkan driver (Debian: mesa-vulkan-drivers, which is software).
 test-wgpu:
     cargo test --release --features wgpu --test it -- --ignored --nocapture two_steps_have_the_losses_of_flex
+
 # Every kernel once under valgrind, which must find no access outside an allocation and no use of memory that nobody wrote.
 # It hides AVX-512, which it does not know: checked are the kernels for AVX2 and the baseline. What threads keep until the
 # process ends is no leak, so that leaks are not looked for.
