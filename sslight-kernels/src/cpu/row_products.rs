@@ -121,8 +121,8 @@ impl WithSimd for Add<'_> {
                 }
             }
             let steps = lhs[0].0.len();
-            let (mut left, mut right): ([&[S::f32s]; TILE], [&[S::f32s]; TILE]) =
-                ([&[]; TILE], [&[]; TILE]);
+            let mut left: [&[S::f32s]; TILE] = [&[]; TILE];
+            let mut right = left;
             for row in 0..TILE {
                 left[row] = &lhs[row].0[..steps];
                 right[row] = &rhs[row].0[..steps];
