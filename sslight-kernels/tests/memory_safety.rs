@@ -73,6 +73,7 @@ fn convolutions() {
         conv(16, [3, 5], [3, 4], 3, 1),
         // of one position, in tiles and on small maps
         conv(4, [5, 3], [9, 8], 1, 1),
+        conv(4, [5, 3], [8, 8], 1, 1),
         conv(3, [5, 3], [2, 2], 1, 1),
         // Winograd, with tiles that hang over
         conv(8, [64, 64], [7, 6], 3, 1),

@@ -396,6 +396,8 @@ fn a_number_of_threads_changes_no_bit() {
     for conv in [
         large(3, 1, [24, 20], 1, 23),
         large(1, 1, [24, 40], 1, 30),
+        // of whole vectors of positions
+        large(1, 1, [24, 40], 1, 31),
         large(3, 1, [40, 40], 40, 30),
         large(3, 2, [40, 40], 40, 7),
         large(3, 1, [24, 20], 4, 15),

@@ -250,25 +250,25 @@ impl Make {
             Self::NormConvolution(conv) => {
                 let (weight, options) = conv.operands::<B>(device);
                 let x = images(conv.channels[0], conv.side);
-                let sizes = Sizes::of(&x, &weight).normalized();
+                let sizes = Sizes::of(&x, &weight).with_input_back();
                 let norm = norm(conv.channels[0], Activation::Relu6);
                 sizes.back(norm_conv2d_train(x, norm, weight, options).0)
             }
             Self::BatchNorm { channels, side } => {
                 let (x, scale) = (maps(channels, side), ones(channels));
-                let sizes = Sizes::of(&x, &scale).normalized();
+                let sizes = Sizes::of(&x, &scale).with_input_back();
                 sizes.back(batch_norm_train(x, scale, ones(channels), EPS, Activation::Relu).0)
             }
             Self::BatchNormAdd { channels, side } => {
                 let x = maps(channels, side);
                 let shortcut = maps(channels, side);
-                let sizes = Sizes::of(&x, &shortcut).normalized();
+                let sizes = Sizes::of(&x, &shortcut).with_input_back();
                 let norm = norm(channels, Activation::Relu);
                 sizes.back(batch_norm_add_train(x, norm, shortcut).0)
             }
             Self::NormMaxPool { channels, side } => {
                 let x = images(channels, side);
-                let sizes = Sizes::of(&x, &ones(channels)).normalized();
+                let sizes = Sizes::of(&x, &ones(channels)).with_input_back();
                 sizes.back(norm_max_pool_train(x, norm(channels, Activation::Relu)).0)
             }
             Self::Linear {
@@ -277,7 +277,7 @@ impl Make {
                 before,
             } => {
                 let (x, weight) = (rows(BATCH * TOKENS, inputs), rows(outputs, inputs));
-                let sizes = Sizes::of(&x, &weight).normalized();
+                let sizes = Sizes::of(&x, &weight).with_input_back();
                 let before = match before {
                     LinearInput::Plain => Before::Nothing,
                     LinearInput::LayerNorm => Before::LayerNorm {
@@ -293,7 +293,7 @@ impl Make {
                 let shape = [BATCH, TOKENS, 3 * width];
                 let qkv =
                     Tensor::<B, 3>::random(shape, Distribution::Default, device).require_grad();
-                let sizes = Sizes::of(&qkv, &ones(1)).normalized();
+                let sizes = Sizes::of(&qkv, &ones(1)).with_input_back();
                 sizes.back(self_attention(qkv, heads))
             }
             Self::CrossViewEntropy { views, outputs } => {
@@ -305,7 +305,7 @@ impl Make {
             }
             Self::WeightNorm { inputs, outputs } => {
                 let direction = rows(outputs, inputs);
-                let sizes = Sizes::of(&direction, &ones(outputs)).normalized();
+                let sizes = Sizes::of(&direction, &ones(outputs)).with_input_back();
                 sizes.back(weight_norm(direction, rows(outputs, 1)))
             }
         }
@@ -330,8 +330,8 @@ struct Sizes {
     input: usize,
     parameters: usize,
     output: usize,
-    /// Whether one kernel makes all gradients, from the input too.
-    normalized: bool,
+    /// Whether the kernel of the way back makes all gradients, for which it reads the input and the parameters again.
+    input_back: bool,
 }
 
 impl Sizes {
@@ -343,13 +343,13 @@ impl Sizes {
             input: input.shape().num_elements(),
             parameters: parameters.shape().num_elements(),
             output: 0,
-            normalized: false,
+            input_back: false,
         }
     }
 
-    fn normalized(self) -> Self {
+    fn with_input_back(self) -> Self {
         Self {
-            normalized: true,
+            input_back: true,
             ..self
         }
     }
@@ -366,8 +366,8 @@ impl Sizes {
 
     /// What a kernel has to read and to write, each once.
     fn bytes(self, kernel: &str) -> f64 {
-        let inputs = match self.normalized && kernel.contains("backward") {
-            // the input and its gradient
+        let inputs = match self.input_back && kernel.contains("backward") {
+            // the operands and their gradients
             true => 2 * (self.input + self.parameters),
             false => self.input + self.parameters,
         };

@@ -16,7 +16,7 @@ use super::columns::{
     Taps, Tile, gather_columns, gather_live, gather_maps, scatter_columns, scatter_live,
     scatter_maps,
 };
-use super::matrix::{Matrix, Sizes, product_by_rows};
+use super::matrix::{Matrix, Sizes, product_by_rows, sum_of_groups};
 use super::shape::ConvShape;
 
 /// Values in the buffer of columns.
@@ -329,19 +329,5 @@ pub(crate) fn backward_weight(shape: &ConvShape, x: &[f32], y_grad: &[f32]) -> V
                 product_by_rows(sizes, block, grad, plan.terms, y_grad, columns, add);
             }
         });
-    plan.full_weight(sum_groups(partial, len))
-}
-
-/// The sum of consecutive groups of `len` values, in their order.
-fn sum_groups(partial: Vec<f32>, len: usize) -> Vec<f32> {
-    if partial.len() == len {
-        return partial;
-    }
-    let mut total = partial[..len].to_vec();
-    for group in partial[len..].chunks_exact(len) {
-        for (total, value) in total.iter_mut().zip(group) {
-            *total += value;
-        }
-    }
-    total
+    plan.full_weight(sum_of_groups(partial, len))
 }

@@ -162,6 +162,34 @@ pub(crate) fn product_by_rows(
         });
 }
 
+/// The sum of parts of one length that tasks made, in their order: the same bits on any number of threads.
+pub(crate) fn sum_of_parts(parts: &[&[f32]]) -> Vec<f32> {
+    const BLOCK: usize = 1 << 12;
+    let Some((first, rest)) = parts.split_first() else {
+        return Vec::new();
+    };
+    let mut total = first.to_vec();
+    total
+        .par_chunks_mut(BLOCK)
+        .enumerate()
+        .for_each(|(block, total)| {
+            for part in rest {
+                for (total, value) in total.iter_mut().zip(&part[block * BLOCK..]) {
+                    *total += value;
+                }
+            }
+        });
+    total
+}
+
+/// [`sum_of_parts`] that lie one after the other, each of `len` values.
+pub(crate) fn sum_of_groups(partial: Vec<f32>, len: usize) -> Vec<f32> {
+    if partial.len() == len {
+        return partial;
+    }
+    sum_of_parts(&partial.chunks_exact(len).collect::<Vec<_>>())
+}
+
 /// Where the blocks of columns of one matrix are written, from several threads.
 #[derive(Clone, Copy)]
 struct Columns(*mut f32);

@@ -10,7 +10,7 @@ use super::batch_norm::{
     pre_activation, sums, with_activation,
 };
 use super::buffer::unset;
-use super::matrix::{Matrix, Sizes, product};
+use super::matrix::{Matrix, Sizes, product, sum_of_parts};
 use super::row_products::RowProducts;
 use super::shape::ConvShape;
 use super::simd::{Kernel, dispatch, mul_add};
@@ -66,19 +66,9 @@ pub(crate) fn backward_weight(shape: &ConvShape, x: &[f32], y_grad: &[f32]) -> O
             products.finish()
         })
         .collect();
-    Some(sum_groups(groups))
-}
-
-/// The sum of vectors, in their order.
-fn sum_groups(groups: Vec<Vec<f32>>) -> Vec<f32> {
-    let mut groups = groups.into_iter();
-    let mut total = groups.next().unwrap_or_default();
-    for group in groups {
-        for (total, part) in total.iter_mut().zip(&group) {
-            *total += part;
-        }
-    }
-    total
+    Some(sum_of_parts(
+        &groups.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+    ))
 }
 
 /// The images of `from` channels, each multiplied by `matrix [to, from]`.
@@ -381,6 +371,6 @@ pub(crate) fn normalized_backward(
         });
     grads.x = x_grad;
 
-    let weights = groups.into_iter().map(|group| group.weight).collect();
-    (grads, sum_groups(weights))
+    let weights: Vec<&[f32]> = groups.iter().map(|group| &group.weight[..]).collect();
+    (grads, sum_of_parts(&weights))
 }

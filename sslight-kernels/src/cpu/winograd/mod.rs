@@ -19,6 +19,7 @@ use rayon::prelude::*;
 
 use super::buffer::unset;
 use super::disjoint::Disjoint;
+use super::matrix::sum_of_groups;
 use super::shape::ConvShape;
 use super::simd::arch;
 use lines::{Buffer, ROW, Row};
@@ -240,26 +241,5 @@ pub(crate) fn backward_weight(shape: &ConvShape, x: &[f32], y_grad: &[f32]) -> V
                 });
         },
     );
-    sum_groups(partial, len)
-}
-
-/// The sum of consecutive groups of `len` values, in their order.
-fn sum_groups(partial: Vec<f32>, len: usize) -> Vec<f32> {
-    if partial.len() == len {
-        return partial;
-    }
-    const BLOCK: usize = 1 << 12;
-    let (total, rest) = partial.split_at(len);
-    let mut total = total.to_vec();
-    total
-        .par_chunks_mut(BLOCK)
-        .enumerate()
-        .for_each(|(block, total)| {
-            for group in rest.chunks_exact(len) {
-                for (total, value) in total.iter_mut().zip(&group[block * BLOCK..]) {
-                    *total += value;
-                }
-            }
-        });
-    total
+    sum_of_groups(partial, len)
 }
