@@ -18,6 +18,7 @@ use args::Verb;
 
 fn main() -> ExitCode {
     sslight_models::backend::memory::keep_freed();
+    sslight_models::backend::threads::join_kernels();
     let outcome = args::parse(std::env::args_os()).and_then(|verb| match verb {
         Verb::Pretrain(args) => cmd::pretrain::run(&args),
         Verb::Sweep(args) => cmd::sweep::run(&args),

@@ -21,6 +21,7 @@ pub mod profile;
 pub mod roofline;
 mod stock;
 mod tensor_ops;
+pub mod threads;
 mod update;
 
 pub use backend::{

@@ -3,4 +3,4 @@
 //! They extend burn's own by training operations with default bodies, so that any burn backend runs
 //! and those with kernels run fast.
 
-pub use sslight_kernels::{AutodiffBackend, Backend, memory};
+pub use sslight_kernels::{AutodiffBackend, Backend, memory, threads};

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::buffer::unset;
 use super::gelu::{gelu, slope};
 use super::matrix::{Matrix, Sizes, product, product_by_columns, product_by_rows};
+use super::row_products::RowProducts;
 use super::simd::{Kernel, dispatch, mul_add, sum_of_lanes};
 
 /// Rows of one block, at most.
@@ -233,11 +234,15 @@ pub(crate) fn forward(
         k: inputs,
     };
     if rows <= FEW_ROWS {
-        let weight = Matrix::rows(weight, inputs).transposed();
         let mut buffer = Vec::new();
         let x = Matrix::rows(prepared(before, inputs, x, &mut buffer), inputs);
-        let part = outputs.div_ceil(PARTS).next_multiple_of(64);
-        product_by_columns(sizes(rows), part, &mut y, outputs, x, weight, false);
+        if RowProducts::pays(rows, 1, inputs) {
+            y = outputs_of_few(shape, x, weight);
+        } else {
+            let weight = Matrix::rows(weight, inputs).transposed();
+            let part = outputs.div_ceil(PARTS).next_multiple_of(64);
+            product_by_columns(sizes(rows), part, &mut y, outputs, x, weight, false);
+        }
         if let Some(bias) = bias {
             dispatch(AddBias {
                 bias,
@@ -260,6 +265,28 @@ pub(crate) fn forward(
             }
         });
     y
+}
+
+/// `x weight^T` of few rows. To pack the weight for a product would take longer than to multiply it.
+fn outputs_of_few(shape: Shape, x: Matrix<'_>, weight: &[f32]) -> Vec<f32> {
+    let Shape {
+        rows,
+        inputs,
+        outputs,
+    } = shape;
+    let part = RowProducts::most(rows)
+        .min(outputs.div_ceil(PARTS))
+        .next_multiple_of(4);
+    let mut turned = unset(outputs * rows);
+    turned
+        .par_chunks_mut(part * rows)
+        .zip(weight.par_chunks(part * inputs))
+        .for_each(|(turned, weight)| {
+            let mut products = RowProducts::new(weight.len() / inputs, rows);
+            products.add(inputs, Matrix::rows(weight, inputs), x);
+            turned.copy_from_slice(&products.finish());
+        });
+    transposed(&turned, rows)
 }
 
 /// Takes gradients of prepared rows, in `grad`, back through the preparation, and adds to those of scale and shift.

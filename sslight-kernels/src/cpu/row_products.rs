@@ -33,6 +33,11 @@ impl RowProducts {
         m * n <= MAX_PRODUCTS && terms >= 4 * LANES && terms.is_multiple_of(LANES)
     }
 
+    /// Rows, at most, whose products with `rows` others are added up in the second cache.
+    pub(crate) fn most(rows: usize) -> usize {
+        (MAX_PRODUCTS / rows).max(1)
+    }
+
     pub(crate) fn new(m: usize, n: usize) -> Self {
         Self {
             m,

@@ -13,7 +13,7 @@ pub(crate) mod pooled;
 mod running;
 mod wide;
 
-pub(super) use wide::{channel_statistics, sums};
+pub(super) use wide::{channel_statistics, sums, sums_replacing};
 
 use crate::backend::Activation;
 use crate::cpu::buffer::unset;

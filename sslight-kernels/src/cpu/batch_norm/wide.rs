@@ -46,6 +46,34 @@ pub(in crate::cpu) fn sums(
     total
 }
 
+/// [`sums`] of terms that replace the second value of each pair.
+#[inline(always)]
+pub(in crate::cpu) fn sums_replacing(
+    a: &[f32],
+    b: &mut [f32],
+    terms: impl Fn(f32, &mut f32, [f32; 2]) -> [f32; 2],
+) -> [f64; 2] {
+    let mut total = [0.0; 2];
+    for (a, b) in a.chunks(SUM_BLOCK).zip(b.chunks_mut(SUM_BLOCK)) {
+        let mut first = [0.0f32; LANES];
+        let mut second = [0.0f32; LANES];
+        let (a, a_rest) = a.as_chunks::<LANES>();
+        let (b, b_rest) = b.as_chunks_mut::<LANES>();
+        for (a, b) in a.iter().zip(b) {
+            for lane in 0..LANES {
+                [first[lane], second[lane]] =
+                    terms(a[lane], &mut b[lane], [first[lane], second[lane]]);
+            }
+        }
+        for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
+            [first[lane], second[lane]] = terms(*a, b, [first[lane], second[lane]]);
+        }
+        total[0] += f64::from(sum_of_lanes(first));
+        total[1] += f64::from(sum_of_lanes(second));
+    }
+    total
+}
+
 /// Mean and biased variance of a channel.
 #[inline(always)]
 pub(in crate::cpu) fn channel_statistics<const FMA: bool>(

@@ -7,6 +7,7 @@
 mod lanes;
 mod normalized;
 mod planes;
+mod rolling;
 
 use super::batch_norm::{Gradients, Layer, Output};
 use super::shape::ConvShape;

@@ -6,11 +6,12 @@ use std::marker::PhantomData;
 
 use rayon::prelude::*;
 
-use super::planes::{Layout, ValueMap, dot_taps};
+use super::planes::{Layout, ValueMap};
+use super::rolling::{correlate, dot};
 use super::{TAPS, kernel};
 use crate::cpu::batch_norm::{
     Activate, Affine, Gradients, InputGradient, Layer, Output, Shape, channel_statistics,
-    inverse_std, pre_activation, sums, with_activation,
+    inverse_std, pre_activation, sums_replacing, with_activation,
 };
 use crate::cpu::buffer::unset;
 use crate::cpu::disjoint::Disjoint;
@@ -49,14 +50,12 @@ impl<A: Activate> Kernel for Forward<'_, A> {
         let (layout, input) = (Layout::new(self.shape), Shape::of_input(self.shape));
         let [mean, var] = channel_statistics::<FMA>(input, self.channel, self.x);
         let affine = Affine::new(&self.layer, self.channel, mean, var);
-        let offsets: [usize; TAPS] = std::array::from_fn(|tap| layout.tap_offset(tap));
         let weights = kernel(self.weight, self.channel);
         let normalized = Normalized {
             affine,
             activate: self.activate,
         };
         let mut phases = vec![0.0; layout.phases_len()];
-        let mut run = vec![0.0; layout.run_len()];
         let outputs = self.shape.output_len();
         for image in 0..input.batch {
             let x = &self.x[input.plane(image, self.channel)];
@@ -64,7 +63,7 @@ impl<A: Activate> Kernel for Forward<'_, A> {
             let start = (image * input.channels + self.channel) * outputs;
             // SAFETY: this task alone writes this channel, one image after the other.
             let y = unsafe { self.y.range(start..start + outputs) };
-            layout.outputs::<FMA>(&phases, offsets, weights, &mut run, y);
+            correlate(layout.rows_under(&phases), &weights, y);
         }
         [mean, var]
     }
@@ -122,7 +121,6 @@ impl<A: Activate> Kernel for Backward<'_, A> {
     fn run<const FMA: bool>(self) -> ChannelGradients {
         let (layout, input) = (Layout::new(self.shape), Shape::of_input(self.shape));
         let affine = self.affine;
-        let offsets: [usize; TAPS] = std::array::from_fn(|tap| layout.tap_offset(tap));
         let weights = kernel(self.weight, self.channel);
         let normalized = Normalized {
             affine,
@@ -131,7 +129,6 @@ impl<A: Activate> Kernel for Backward<'_, A> {
         let mut phases = vec![0.0; layout.phases_len()];
         let mut back = vec![0.0; layout.phases_len()];
         let mut padded = vec![0.0; layout.padded_output_len()];
-        let first = layout.reach * layout.pitch + layout.reach;
         let outputs = self.shape.output_len();
         let mut kernel_grad = [0.0; TAPS];
         let mut total = [0.0; 2];
@@ -139,22 +136,19 @@ impl<A: Activate> Kernel for Backward<'_, A> {
             let x = &self.x[input.plane(image, self.channel)];
             let start = (image * input.channels + self.channel) * outputs;
             layout.fill_phases::<FMA>(x, normalized, &mut phases);
-            layout.fill_padded(&self.y_grad[start..start + outputs], &mut padded);
-            // Between the rows of gradients there are zeros, as wide as the gaps of a run.
-            let run = &padded[first..first + layout.run_len()];
-            let products = dot_taps::<FMA>(run, &phases, offsets);
+            let y_grad = &self.y_grad[start..start + outputs];
+            layout.fill_padded(y_grad, &mut padded);
+            let products = dot(layout.rows_under(&phases), y_grad);
             for (total, product) in kernel_grad.iter_mut().zip(products) {
                 *total += f64::from(product);
             }
             // SAFETY: this task alone writes this channel, one image after the other.
             let grad = unsafe { self.x_grad.range(input.plane(image, self.channel)) };
             layout.input_gradient::<FMA>(&weights, &padded, &mut back, grad);
-            for (grad, x) in grad.iter_mut().zip(x) {
-                *grad = A::grad(pre_activation::<FMA>(*x, &affine), *grad);
-            }
-            let part = sums(x, grad, |x, grad, [sum, product]| {
-                let product = mul_add::<FMA>(grad, x - affine.mean, product);
-                [sum + grad, product]
+            let part = sums_replacing(x, grad, |x, grad, [sum, product]| {
+                *grad = A::grad(pre_activation::<FMA>(x, &affine), *grad);
+                let product = mul_add::<FMA>(*grad, x - affine.mean, product);
+                [sum + *grad, product]
             });
             total = [total[0] + part[0], total[1] + part[1]];
         }

@@ -12,10 +12,11 @@
 
 use rayon::prelude::*;
 
+use super::rolling::{Rows, correlate, dot};
 use super::{TAPS, kernel};
 use crate::cpu::buffer::unset;
 use crate::cpu::shape::ConvShape;
-use crate::cpu::simd::{Kernel, dispatch, mul_add, sum_of_lanes};
+use crate::cpu::simd::{Kernel, dispatch, mul_add};
 
 /// Values that a task should at least move.
 const MIN_TASK: usize = 1 << 15;
@@ -71,12 +72,6 @@ impl Layout {
         self.rows * self.pitch
     }
 
-    /// From the first to the last output, with the gaps between rows, in whole vectors: what is computed after the
-    /// last output is thrown away.
-    pub(super) fn run_len(&self) -> usize {
-        ((self.output[0] - 1) * self.pitch + self.output[1]).next_multiple_of(LANES)
-    }
-
     /// All phase planes, and zeros for the last vectors of runs.
     pub(super) fn phases_len(&self) -> usize {
         self.stride * self.stride * self.phase_len() + LANES
@@ -87,10 +82,15 @@ impl Layout {
         (self.rows + self.reach) * self.pitch + self.reach + LANES
     }
 
-    /// Where output (0, 0) finds what kernel position `tap` sees, in the phase planes.
-    pub(super) fn tap_offset(&self, tap: usize) -> usize {
-        let (row, column, s) = (tap / 3, tap % 3, self.stride);
-        (row % s * s + column % s) * self.phase_len() + row / s * self.pitch + column / s
+    /// What the kernel sees in the phase planes.
+    pub(super) fn rows_under<'a>(&self, phases: &'a [f32]) -> Rows<'a> {
+        Rows {
+            values: phases,
+            pitch: self.pitch,
+            stride: self.stride,
+            phase_len: self.phase_len(),
+            width: self.output[1],
+        }
     }
 
     /// Maps a plane to its phase planes, whose other values are zero and stay so.
@@ -107,43 +107,47 @@ impl Layout {
             if r / self.stride >= self.rows {
                 break;
             }
-            for column_phase in 0..self.stride {
-                // the first column of the row that belongs to this phase
-                let first = (column_phase + self.padding[1] * (self.stride - 1)) % self.stride;
-                if first >= width {
-                    continue;
-                }
-                let q = (first + self.padding[1]) / self.stride;
-                let phase = r % self.stride * self.stride + column_phase;
-                let start = phase * self.phase_len() + r / self.stride * self.pitch;
-                let target = &mut phases[start + q..start + self.pitch];
-                map_strided::<FMA>(target, &row[first..], map, self.stride);
+            let start =
+                r % self.stride * self.stride * self.phase_len() + r / self.stride * self.pitch;
+            if self.stride == 1 {
+                let target = &mut phases[start + self.padding[1]..start + self.pitch];
+                let len = target.len().min(width);
+                map_row::<FMA>(&mut target[..len], &row[..len], map);
+                continue;
+            }
+            let (even, odd) = phases[start..].split_at_mut(self.phase_len());
+            let (even, odd) = (&mut even[..self.pitch], &mut odd[..self.pitch]);
+            // Columns take turns between the phases; the first of the row is an even or an odd one.
+            let q = self.padding[1];
+            if q.is_multiple_of(2) {
+                map_pairs::<FMA>([&mut even[q / 2..], &mut odd[q / 2..]], row, map);
+            } else {
+                map_pairs::<FMA>([&mut odd[q / 2..], &mut even[q / 2 + 1..]], row, map);
             }
         }
     }
 }
 
-/// `target[i] = map(source[i * stride])` as far as both reach.
+/// Maps the values of a row to two targets in turn, as far as they reach.
 #[inline(always)]
-fn map_strided<const FMA: bool>(
-    target: &mut [f32],
-    source: &[f32],
-    map: impl ValueMap,
-    stride: usize,
-) {
-    if stride == 1 {
-        let len = target.len().min(source.len());
-        map_row::<FMA>(&mut target[..len], &source[..len], map);
-    } else {
-        let len = target.len().min(source.len().div_ceil(2));
-        let pairs = source.chunks_exact(2);
-        let last = pairs.remainder().first();
-        for (target, pair) in target.iter_mut().zip(pairs) {
-            *target = map.map::<FMA>(pair[0]);
-        }
-        if let (Some(last), true) = (last, len > source.len() / 2) {
-            target[len - 1] = map.map::<FMA>(*last);
-        }
+fn map_pairs<const FMA: bool>(targets: [&mut [f32]; 2], row: &[f32], map: impl ValueMap) {
+    let [first, second] = targets;
+    let (pairs, rest) = row.as_chunks::<2>();
+    let both = first.len().min(second.len()).min(pairs.len());
+    for ((pair, first), second) in pairs[..both]
+        .iter()
+        .zip(&mut first[..both])
+        .zip(&mut second[..both])
+    {
+        *first = map.map::<FMA>(pair[0]);
+        *second = map.map::<FMA>(pair[1]);
+    }
+    let last = pairs
+        .get(both)
+        .map(|pair| pair[0])
+        .or(rest.first().copied());
+    if let (Some(last), Some(first)) = (last, first.get_mut(both)) {
+        *first = map.map::<FMA>(last);
     }
 }
 
@@ -205,39 +209,9 @@ fn windows<const N: usize>(buffer: &[f32], offsets: [usize; N], len: usize) -> [
     windows
 }
 
-/// [`correlate`] row by row, straight to rows of outputs of at least [`LANES`] values; row `i` reads from
-/// `i * pitch` on. The last vector of a row overlaps the one before.
-#[inline(always)]
-fn correlate_rows<const FMA: bool>(
-    rows: &mut [f32],
-    width: usize,
-    pitch: usize,
-    buffer: &[f32],
-    offsets: [usize; TAPS],
-    weights: [f32; TAPS],
-) {
-    for (row, out) in rows.chunks_exact_mut(width).enumerate() {
-        let taps = windows(&buffer[row * pitch..], offsets, width);
-        for start in vector_starts::<LANES>(width) {
-            let mut sum = [0.0; LANES];
-            let tap = &taps[TAPS - 1][start..start + LANES];
-            for lane in 0..LANES {
-                sum[lane] = tap[lane] * weights[TAPS - 1];
-            }
-            for t in (0..TAPS - 1).rev() {
-                let tap = &taps[t][start..start + LANES];
-                for lane in 0..LANES {
-                    sum[lane] = mul_add::<FMA>(tap[lane], weights[t], sum[lane]);
-                }
-            }
-            out[start..start + LANES].copy_from_slice(&sum);
-        }
-    }
-}
-
 /// `run[i] = sum_t weights[t] * buffer[offsets[t] + i]`.
 #[inline(always)]
-fn correlate<const FMA: bool, const N: usize>(
+fn correlate_run<const FMA: bool, const N: usize>(
     run: &mut [f32],
     buffer: &[f32],
     offsets: [usize; N],
@@ -252,27 +226,6 @@ fn correlate<const FMA: bool, const N: usize>(
         }
         *out = sum;
     }
-}
-
-/// `sum_i run[i] * buffer[offsets[t] + i]` for each kernel position; the length of `run` must be that of whole vectors.
-#[inline(always)]
-pub(super) fn dot_taps<const FMA: bool>(
-    run: &[f32],
-    buffer: &[f32],
-    offsets: [usize; TAPS],
-) -> [f32; TAPS] {
-    let taps = windows(buffer, offsets, run.len());
-    let mut sums = [[0.0f32; LANES]; TAPS];
-    for start in (0..run.len() / LANES * LANES).step_by(LANES) {
-        let value: &[f32] = &run[start..start + LANES];
-        for (sum, tap) in sums.iter_mut().zip(&taps) {
-            let tap = &tap[start..start + LANES];
-            for lane in 0..LANES {
-                sum[lane] = mul_add::<FMA>(value[lane], tap[lane], sum[lane]);
-            }
-        }
-    }
-    sums.map(sum_of_lanes)
 }
 
 struct Forward<'a> {
@@ -290,15 +243,13 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let layout = self.layout;
-        let offsets: [usize; TAPS] = std::array::from_fn(|tap| layout.tap_offset(tap));
         let mut phases = vec![0.0; layout.phases_len()];
-        let mut run = vec![0.0; layout.run_len()];
         let x_planes = self.x.chunks_exact(layout.input[0] * layout.input[1]);
         let y_planes = self.y.chunks_exact_mut(layout.output[0] * layout.output[1]);
         for (index, (x, y)) in x_planes.zip(y_planes).enumerate() {
             let weights = kernel(self.weight, (self.first_plane + index) % self.channels);
             layout.fill_phases::<FMA>(x, Unchanged, &mut phases);
-            layout.outputs::<FMA>(&phases, offsets, weights, &mut run, y);
+            correlate(layout.rows_under(&phases), &weights, y);
         }
     }
 }
@@ -364,7 +315,7 @@ impl Layout {
         // In whole vectors: what is written past this phase is overwritten by the next, or is never read.
         let run =
             &mut phases[(row_phase * s + column_phase) * len..][..len.next_multiple_of(LANES)];
-        correlate::<FMA, N>(run, padded, offsets, taps);
+        correlate_run::<FMA, N>(run, padded, offsets, taps);
     }
 }
 
@@ -391,25 +342,6 @@ impl Kernel for BackwardInput<'_> {
 }
 
 impl Layout {
-    /// The outputs, from the phases of the input; `run` is a buffer.
-    #[inline(always)]
-    pub(super) fn outputs<const FMA: bool>(
-        &self,
-        phases: &[f32],
-        offsets: [usize; TAPS],
-        weights: [f32; TAPS],
-        run: &mut [f32],
-        y: &mut [f32],
-    ) {
-        let width = self.output[1];
-        if width >= LANES {
-            correlate_rows::<FMA>(y, width, self.pitch, phases, offsets, weights);
-        } else {
-            correlate::<FMA, TAPS>(run, phases, offsets, weights);
-            self.read_run(run, y);
-        }
-    }
-
     /// The gradient of the input, from the padded gradient of the outputs; `phases` is a buffer.
     #[inline(always)]
     pub(super) fn input_gradient<const FMA: bool>(
@@ -419,29 +351,21 @@ impl Layout {
         phases: &mut [f32],
         x_grad: &mut [f32],
     ) {
-        let width = self.input[1];
-        let same = self.input == self.output && self.padding == [1, 1];
-        if self.stride == 1 && same && width >= LANES {
-            // Row and column 0 of the input are the second of the padded input.
-            let first = self.pitch + 1;
-            let offsets = std::array::from_fn(|t| {
-                first + (self.reach - t / 3) * self.pitch + self.reach - t % 3
-            });
-            correlate_rows::<FMA>(x_grad, width, self.pitch, padded, offsets, *weights);
+        if self.stride == 1 && self.input == self.output && self.padding == [1, 1] {
+            // The kernel the other way round. Row and column 0 of the input are the second of the padded input.
+            let mut turned = *weights;
+            turned.reverse();
+            let rows = Rows {
+                values: &padded[self.pitch + 1..],
+                pitch: self.pitch,
+                stride: 1,
+                phase_len: 0,
+                width: self.input[1],
+            };
+            correlate(rows, &turned, x_grad);
         } else {
             self.correlate_back::<FMA>(weights, padded, phases);
             self.read_phases(phases, x_grad);
-        }
-    }
-
-    /// Copies a run of outputs, without the gaps between its rows.
-    #[inline(always)]
-    fn read_run(&self, run: &[f32], y: &mut [f32]) {
-        for (y, run) in y
-            .chunks_exact_mut(self.output[1])
-            .zip(run.chunks(self.pitch))
-        {
-            copy_row(y, &run[..self.output[1]]);
         }
     }
 
@@ -503,22 +427,14 @@ impl Kernel for BackwardWeight<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> [f64; TAPS] {
         let (layout, shape) = (self.layout, self.shape);
-        let offsets: [usize; TAPS] = std::array::from_fn(|tap| layout.tap_offset(tap));
         let mut phases = vec![0.0; layout.phases_len()];
-        let mut run = vec![0.0; layout.run_len()];
         let mut total = [0.0; TAPS];
         for image in 0..shape.batch {
             let plane = image * shape.in_channels + self.channel;
             let x = &self.x[plane * shape.input_len()..][..shape.input_len()];
             let y = &self.y_grad[plane * shape.output_len()..][..shape.output_len()];
             layout.fill_phases::<FMA>(x, Unchanged, &mut phases);
-            for (run, y) in run
-                .chunks_mut(layout.pitch)
-                .zip(y.chunks_exact(layout.output[1]))
-            {
-                run[..y.len()].copy_from_slice(y);
-            }
-            let sums = dot_taps::<FMA>(&run, &phases, offsets);
+            let sums = dot(layout.rows_under(&phases), y);
             for (total, sum) in total.iter_mut().zip(sums) {
                 *total += f64::from(sum);
             }
