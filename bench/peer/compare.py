@@ -15,13 +15,16 @@ import sys
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parent.parent
 
+# A step is measured as it is in the middle of training: the first ones still touch new memory, with either program.
+STEPS = ["--warmup", "2", "--steps", "5"]
+
 # What is compared: a name, our words, the peer's.
-STEP = ["data=embedded", "batch_size=8", "workers=1", "--fixed-views", "--steps", "2", "--json"]
+STEP = ["data=embedded", "batch_size=8", "workers=1", "--fixed-views", *STEPS, "--json"]
 CASES = [
     (
         f"{network} step",
         ["bench", "step", f"paper/dino-{network}-sslight", *STEP],
-        ["step", "--backbone", network, "--locals", locals_, "--out-dim", out_dim],
+        ["step", "--backbone", network, "--locals", locals_, "--out-dim", out_dim, *STEPS],
     )
     for network, locals_, out_dim in [
         ("mobilenet_v2", "6", "4096"),
