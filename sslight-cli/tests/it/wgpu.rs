@@ -9,7 +9,13 @@ use crate::program::{run, stderr};
 /// The losses of the steps of a run.
 fn losses(folder: &Path, backend: &str, words: &[&str]) -> Vec<f64> {
     let (backend_word, out) = (format!("backend={backend}"), format!("out={backend}"));
-    let mut args = vec!["pretrain", "debug/tiny", &backend_word, &out];
+    let mut args = vec![
+        "pretrain",
+        "debug/tiny",
+        "val_data=few",
+        &backend_word,
+        &out,
+    ];
     // Which has no warm-up: the second loss depends on the gradients of the first step.
     args.extend(words);
     let output = run(folder, &args);
@@ -23,6 +29,17 @@ fn losses(folder: &Path, backend: &str, words: &[&str]) -> Vec<f64> {
         .collect()
 }
 
+/// Images to score, instead of a thousand, which take minutes in software.
+fn few_images(folder: &Path) {
+    std::fs::create_dir(folder).unwrap();
+    for shade in [40, 200] {
+        let image = image::RgbImage::from_fn(32, 32, |x, y| {
+            image::Rgb([shade, (7 * x) as u8, (7 * y) as u8])
+        });
+        image.save(folder.join(format!("{shade}.png"))).unwrap();
+    }
+}
+
 #[test]
 #[ignore = "needs a Vulkan driver: just test-wgpu"]
 fn two_steps_have_the_losses_of_flex() {
@@ -34,6 +51,7 @@ fn two_steps_have_the_losses_of_flex() {
         ["method=moco", "backbone=mobilenet_v2"],
     ] {
         let folder = tempfile::tempdir().unwrap();
+        few_images(&folder.path().join("few"));
         let [flex, wgpu] = ["flex", "wgpu"].map(|backend| losses(folder.path(), backend, &words));
         println!("{words:?}: flex {flex:?}, wgpu {wgpu:?}");
         assert_eq!((flex.len(), wgpu.len()), (2, 2), "{words:?}");

@@ -8,7 +8,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::matrix::Matrix;
-use super::simd::{arch, sum_of_lanes};
+use super::simd::{dispatch_vectors, sum_of_lanes};
 
 /// Rows of either matrix that are multiplied with each other in registers.
 const TILE: usize = 4;
@@ -53,7 +53,7 @@ impl RowProducts {
     pub(crate) fn add(&mut self, terms: usize, lhs: Matrix<'_>, rhs: Matrix<'_>) {
         debug_assert!(lhs.column_stride == 1 && rhs.column_stride == 1);
         for start in (0..terms).step_by(TERMS) {
-            arch().dispatch(Add {
+            dispatch_vectors(Add {
                 m: self.m,
                 n: self.n,
                 terms: start..(start + TERMS).min(terms),

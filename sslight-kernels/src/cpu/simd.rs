@@ -68,6 +68,15 @@ pub(crate) fn arch() -> pulp::Arch {
     pulp::Arch::new()
 }
 
+/// Runs a loop that is written with vectors; without wide ones in the machine these are arrays of as many values.
+#[inline]
+pub(crate) fn dispatch_vectors<K: pulp::WithSimd>(kernel: K) -> K::Output {
+    match arch() {
+        pulp::Arch::Scalar => kernel.with_simd(pulp::Scalar512b),
+        arch => arch.dispatch(kernel),
+    }
+}
+
 /// `a * b + c`, rounded once where that costs one instruction.
 #[inline(always)]
 pub(crate) fn mul_add<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {

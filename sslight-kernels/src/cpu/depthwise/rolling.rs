@@ -6,7 +6,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::TAPS;
-use crate::cpu::simd::arch;
+use crate::cpu::simd::dispatch_vectors;
 
 /// Where the inputs of a plane lie: rows of phase planes (see [`Layout`](super::planes::Layout)).
 #[derive(Clone, Copy)]
@@ -166,7 +166,7 @@ impl WithSimd for Correlate<'_> {
 /// # Panics
 /// If `rows` do not hold all that is seen, in whole vectors.
 pub(super) fn correlate(rows: Rows<'_>, weights: &[f32; TAPS], out: &mut [f32]) {
-    arch().dispatch(Correlate { rows, weights, out });
+    dispatch_vectors(Correlate { rows, weights, out });
 }
 
 struct Dot<'a> {
@@ -181,7 +181,10 @@ impl WithSimd for Dot<'_> {
     fn with_simd<S: Simd>(self, simd: S) -> [f32; TAPS] {
         let (rows, width) = (self.rows, self.rows.width);
         let count = self.outputs.len() / width;
-        assert!(count == 0 || rows.hold(count, S::F32_LANES));
+        if count == 0 {
+            return [0.0; TAPS];
+        }
+        assert!(rows.hold(count, S::F32_LANES));
         let mut sums = [[simd.splat_f32s(0.0); 3]; 3];
         for column in (0..width).step_by(S::F32_LANES) {
             // SAFETY: by the assertion above, for all rows that `count` rows of outputs see.
@@ -226,5 +229,5 @@ impl WithSimd for Dot<'_> {
 /// # Panics
 /// If `rows` do not hold all that is seen, in whole vectors.
 pub(super) fn dot(rows: Rows<'_>, outputs: &[f32]) -> [f32; TAPS] {
-    arch().dispatch(Dot { rows, outputs })
+    dispatch_vectors(Dot { rows, outputs })
 }
