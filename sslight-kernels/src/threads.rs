@@ -1,7 +1,7 @@
 //! The threads of a process that trains.
 
-/// Makes the calling thread one of the threads that kernels run on, instead of one that waits for them: 2 % of a step, which
-/// has thousands of kernels that take a fraction of a millisecond.
+/// Makes the calling thread one of the threads that kernels run on, instead of one that waits for them: 2 % of a step, in
+/// which threads took turns 3,500 times (MobileNetV2, batch 8).
 ///
 /// To be called once, before any kernel, by the thread that is going to train. Where another pool is there already it stays.
 /// With a single thread nothing changes, so that kernels that other threads call never wait for this one.

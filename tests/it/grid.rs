@@ -34,7 +34,7 @@ fn embedded_images(root: &Path) -> String {
 }
 
 #[test]
-#[ignore = "slow: fifteen runs of a hundred steps"]
+#[ignore = "slow, fifteen runs of a hundred steps: just test-slow"]
 fn every_method_trains_every_family_of_networks_without_collapse() {
     let folder = tempfile::tempdir().unwrap();
     let data = format!("data={}", embedded_images(&folder.path().join("images")));

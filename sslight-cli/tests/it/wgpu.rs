@@ -43,8 +43,8 @@ fn few_images(folder: &Path) {
 #[test]
 #[ignore = "needs a Vulkan driver: just test-wgpu"]
 fn two_steps_have_the_losses_of_flex() {
-    // MobileNetV2 with DINO alone: by MoCo a rounding of 1e-5 in its first loss is 1e-2 in the second, where values change
-    // sides at the kinks of ReLU6.
+    // MobileNetV2 with DINO alone: with MoCo a difference of 1e-5 in its first loss became one of 1e-2 in the second, probably
+    // where values change sides at the kinks of ReLU6. ResNet-18 shows that the method's operations agree.
     for words in [
         ["method=dino", "backbone=mobilenet_v2"],
         ["method=dino", "backbone=resnet18"],

@@ -227,7 +227,6 @@ pub(crate) fn forward(
     if rows * outputs == 0 || inputs == 0 {
         return vec![0.0; rows * outputs];
     }
-    let mut y = unset(rows * outputs);
     let sizes = |rows| Sizes {
         m: rows,
         n: outputs,
@@ -236,13 +235,15 @@ pub(crate) fn forward(
     if rows <= FEW_ROWS {
         let mut buffer = Vec::new();
         let x = Matrix::rows(prepared(before, inputs, x, &mut buffer), inputs);
-        if RowProducts::pays(rows, 1, inputs) {
-            y = outputs_of_few(shape, x, weight);
+        let mut y = if RowProducts::pays(rows, 1, inputs) {
+            outputs_of_few(shape, x, weight)
         } else {
+            let mut y = unset(rows * outputs);
             let weight = Matrix::rows(weight, inputs).transposed();
             let part = outputs.div_ceil(PARTS).next_multiple_of(64);
             product_by_columns(sizes(rows), part, &mut y, outputs, x, weight, false);
-        }
+            y
+        };
         if let Some(bias) = bias {
             dispatch(AddBias {
                 bias,
@@ -255,6 +256,7 @@ pub(crate) fn forward(
     let weight = transposed(weight, inputs);
     let weight = Matrix::rows(&weight, outputs);
     let block = shape.block();
+    let mut y = unset(rows * outputs);
     y.par_chunks_mut(block * outputs)
         .zip(x.par_chunks(block * inputs))
         .for_each_init(Vec::new, |buffer, (y, x)| {
@@ -267,7 +269,7 @@ pub(crate) fn forward(
     y
 }
 
-/// `x weight^T` of few rows. To pack the weight for a product would take longer than to multiply it.
+/// `x weight^T` of few rows, without packing the weight, whose every value is in few products only.
 fn outputs_of_few(shape: Shape, x: Matrix<'_>, weight: &[f32]) -> Vec<f32> {
     let Shape {
         rows,

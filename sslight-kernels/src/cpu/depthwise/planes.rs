@@ -6,9 +6,9 @@
 //! padded input (r, q) -> phase (r mod s, q mod s), row r / s, column q / s
 //! ```
 //!
-//! All phases have the same pitch `w' + 2 / s`, so each kernel position is one fixed offset and an
-//! output plane is nine shifted multiply-adds over one contiguous run, whatever its width. The few
-//! values between the rows of the run are computed and thrown away.
+//! All phases have the same pitch `w' + 2 / s`, so that each kernel position is one fixed offset, whatever the width. Outputs
+//! and products for the kernel's gradient are computed row by row ([`rolling`](super::rolling)). Input gradients at stride 2 are
+//! shifted multiply-adds over one contiguous run a phase; the few values between its rows are thrown away.
 
 use rayon::prelude::*;
 

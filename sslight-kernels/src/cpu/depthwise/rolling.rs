@@ -231,3 +231,69 @@ impl WithSimd for Dot<'_> {
 pub(super) fn dot(rows: Rows<'_>, outputs: &[f32]) -> [f32; TAPS] {
     dispatch_vectors(Dot { rows, outputs })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Small whole numbers, whose sums are exact in any order.
+    fn value(i: usize) -> f32 {
+        ((i * 37 + 11) % 17) as f32 - 8.0
+    }
+
+    #[test]
+    fn give_the_plain_loops() {
+        for (stride, width, count) in [
+            (1, 1, 1),
+            (1, 7, 7),
+            (1, 16, 2),
+            (1, 23, 5),
+            (2, 1, 1),
+            (2, 9, 4),
+            (2, 33, 3),
+        ] {
+            let pitch = width + 2 / stride;
+            let phase_len = (count + 2 / stride) * pitch;
+            let values: Vec<f32> = (0..stride * stride * phase_len + 16).map(value).collect();
+            let rows = Rows {
+                values: &values,
+                pitch,
+                stride,
+                phase_len,
+                width,
+            };
+            let seen = |y: usize, x: usize, tap: usize| {
+                let (r, q) = (y * stride + tap / 3, x * stride + tap % 3);
+                let phase = r % stride * stride + q % stride;
+                values[phase * phase_len + r / stride * pitch + q / stride]
+            };
+            let weights: [f32; TAPS] = std::array::from_fn(|tap| value(tap + 3));
+            let mut out = vec![f32::NAN; count * width];
+            correlate(rows, &weights, &mut out);
+            for (i, out) in out.iter().enumerate() {
+                let term = |tap: usize| weights[tap] * seen(i / width, i % width, tap);
+                let want: f32 = (0..TAPS).map(term).sum();
+                assert_eq!(*out, want, "stride {stride}, {count} x {width}: {i}");
+            }
+            let outputs: Vec<f32> = (0..count * width).map(|i| value(i + 5)).collect();
+            for (tap, got) in dot(rows, &outputs).into_iter().enumerate() {
+                let term = |(i, y): (usize, &f32)| y * seen(i / width, i % width, tap);
+                let want: f32 = outputs.iter().enumerate().map(term).sum();
+                assert_eq!(got, want, "stride {stride}, {count} x {width}: tap {tap}");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "hold")]
+    fn values_that_are_too_few_are_refused() {
+        let rows = Rows {
+            values: &[1.0; 9],
+            pitch: 3,
+            stride: 1,
+            phase_len: 9,
+            width: 1,
+        };
+        correlate(rows, &[1.0; TAPS], &mut [0.0; 2]);
+    }
+}
