@@ -9,6 +9,7 @@ mod args;
 mod backend;
 mod cmd;
 mod exit;
+mod subject;
 mod train;
 mod ui;
 

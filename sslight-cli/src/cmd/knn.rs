@@ -1,21 +1,16 @@
 //! `sslight knn`: the kNN score of a run, a checkpoint or a weights file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use burn::tensor::backend::AutodiffBackend;
 use serde::Serialize;
-use sslight_core::config::resolve;
 use sslight_core::run::evaluate_weights;
 
 use crate::args::KnnArgs;
 use crate::backend::{self, with_engine};
 use crate::exit::{CliError, Outcome};
+use crate::subject::Subject;
 use crate::ui;
-
-/// The weights of the backbone in a run folder and in each of its checkpoints.
-const WEIGHTS: &str = "backbone.safetensors";
-/// The configuration in a run folder.
-const CONFIG: &str = "config.toml";
 
 /// What `--json` prints; a score is absent when images or labels are missing.
 #[derive(Debug, Serialize)]
@@ -34,22 +29,16 @@ struct Score {
 
 /// Scores the weights under the configuration of their run, changed by the words.
 pub fn run(args: &KnnArgs) -> Result<Outcome, CliError> {
-    let found = Found::at(&args.weights);
-    let config = found.config.iter().map(|path| path.display().to_string());
-    let words: Vec<String> = config.chain(args.words.iter().cloned()).collect();
-    let resolved = resolve(&words)?;
+    let subject = Subject::at(&args.weights);
+    let resolved = subject.resolve(&args.words)?;
     resolved.require_data()?;
-    let weights = std::fs::read(&found.weights).map_err(|source| CliError::Read {
-        path: found.weights.clone(),
-        advice: "give a run folder, a checkpoint folder, or a safetensors or PyTorch file",
-        source,
-    })?;
+    let weights = subject.read()?;
     let engine = backend::choose(resolved.config.backend)?;
     let scored = with_engine!(engine, |B, device| {
         // Without gradients: a tape would cost memory, and rounding that a run's own score does not have.
         evaluate_weights::<<B as AutodiffBackend>::InnerBackend>(
             &resolved.config,
-            &found.weights,
+            &subject.weights,
             &weights,
             &device,
         )
@@ -59,7 +48,7 @@ pub fn run(args: &KnnArgs) -> Result<Outcome, CliError> {
     }
     let report = scored.knn;
     let score = Score {
-        weights: found.weights,
+        weights: subject.weights,
         backend: engine.choice().to_string(),
         protocol: scored.protocol,
         knn_top1: report.top1,
@@ -89,51 +78,9 @@ fn text(score: &Score) -> String {
     }
 }
 
-/// The files that belong to what the user named.
-#[derive(Debug, PartialEq, Eq)]
-struct Found {
-    weights: PathBuf,
-    config: Option<PathBuf>,
-}
-
-impl Found {
-    /// A run folder holds both files; a checkpoint stands two levels below its run folder; a weights file takes
-    /// the configuration beside or above it, if there is one.
-    fn at(path: &Path) -> Self {
-        let weights = if path.is_dir() {
-            path.join(WEIGHTS)
-        } else {
-            path.to_owned()
-        };
-        let folders = weights.ancestors().skip(1).take(3);
-        let config = folders
-            .map(|folder| folder.join(CONFIG))
-            .find(|config| config.is_file());
-        Self { weights, config }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_run_a_checkpoint_and_a_file_lead_to_weights_and_configuration() -> std::io::Result<()> {
-        let run = tempfile::tempdir()?;
-        let checkpoint = run.path().join("checkpoints").join("step-00000002");
-        std::fs::create_dir_all(&checkpoint)?;
-        let config = run.path().join(CONFIG);
-        std::fs::write(&config, "")?;
-        for path in [run.path(), &checkpoint] {
-            let expected = Found {
-                weights: path.join(WEIGHTS),
-                config: Some(config.clone()),
-            };
-            assert_eq!(Found::at(path), expected);
-            assert_eq!(Found::at(&path.join(WEIGHTS)), expected);
-        }
-        Ok(())
-    }
 
     #[test]
     fn a_missing_score_says_what_it_would_take() {
