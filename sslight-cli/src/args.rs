@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use sslight_core::config::{BackendChoice, did_you_mean, keys, nearest, resolve};
+use sslight_core::config::{
+    BackendChoice, Family, FinetuneSettings, ProbeSettings, VerbKeys, did_you_mean, keys, nearest,
+    resolve,
+};
 
 use crate::exit::CliError;
 
 /// Verbs that the documentation names and this build does not have.
-const NOT_YET: &[&str] = &[
-    "probe", "finetune", "embed", "export", "import", "inspect", "views", "report",
-];
+const NOT_YET: &[&str] = &["embed", "export", "import", "inspect", "views", "report"];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -37,6 +38,12 @@ pub enum Verb {
     Sweep(SweepArgs),
     /// Score the features of a run or of saved weights by their nearest neighbours
     Knn(KnnArgs),
+    /// Train a linear classifier on frozen features
+    Probe(EvaluationArgs),
+    /// Train network and classifier on labelled images, few or all
+    Finetune(EvaluationArgs),
+    /// Show the evaluations of runs, beside the paper's
+    Results(ResultsArgs),
     /// Check this build and machine against golden numbers
     Selftest(SelftestArgs),
     /// Measure this machine
@@ -83,14 +90,57 @@ pub struct SweepArgs {
 /// `sslight knn`.
 #[derive(Debug, Args)]
 pub struct KnnArgs {
-    /// A run folder, a checkpoint folder, or a safetensors or PyTorch file
+    /// A run folder, a checkpoint folder, a safetensors or PyTorch file, `random` (the network before training) or
+    /// `pixels` (no network)
     pub weights: PathBuf,
+    /// A configuration and key=value words, on top of the configuration of the run
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+    /// Numbers of neighbours, instead of eval.knn_k: several in one search, as in --k 10,20,200
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
+    pub k: Vec<usize>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sslight probe` and `sslight finetune`.
+#[derive(Debug, Args)]
+pub struct EvaluationArgs {
+    /// A run folder, a checkpoint folder, a safetensors or PyTorch file, or `random`: the network before training
+    /// (`pixels` for a probe: no network)
+    pub subject: PathBuf,
     /// A configuration and key=value words, on top of the configuration of the run
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `sslight results`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  sslight results runs/a runs/b\n  sslight results runs/a --format csv > a.csv"
+)]
+pub struct ResultsArgs {
+    /// Run folders
+    #[arg(required = true)]
+    pub runs: Vec<PathBuf>,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub format: TableFormat,
+}
+
+/// Forms of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// Columns for the terminal
+    Table,
+    /// A Markdown table
+    Markdown,
+    /// Comma-separated values
+    Csv,
 }
 
 /// `sslight selftest`.
@@ -254,7 +304,22 @@ fn command() -> Result<clap::Command, CliError> {
         "Keys: those of pretrain.\n{table}\nExample:\n  sslight doctor data=/images batch_size=256"
     );
     let knn = format!(
-        "Keys: those of pretrain.\n{table}\nExample:\n  sslight knn runs/a eval.knn_k=200 eval.knn_temperature=0.1"
+        "Keys: those of pretrain.\n{table}\nExample:\n  sslight knn runs/a --k 10,20,200 eval.knn_temperature=0.1\n  \
+         sslight knn pixels runs/a/config.toml"
+    );
+    let probe = format!(
+        "Keys of a probe (value types, then defaults of mobilenet_v2; transformers: sgd, base_lr 0.01):\n{}\n\
+         Keys of pretrain count as well: data, val_data, backbone, views, eval, seed, backend.\n\n\
+         Example:\n  sslight probe runs/a probe.base_lr='[0.02,0.05,0.1]' probe.epochs=50\n  sslight probe runs/a probe.cache=true\n  \
+         sslight probe random runs/a/config.toml",
+        own_table(&ProbeSettings::of(Family::Cnn))?
+    );
+    let finetune = format!(
+        "Keys of fine-tuning (value types, then defaults):\n{}\n\
+         Keys of pretrain count as well: data, val_data, backbone, views, eval, seed, backend.\n\n\
+         Example:\n  sslight finetune runs/a finetune.fraction=0.01\n  \
+         sslight finetune random runs/a/config.toml finetune.fraction=0.01",
+        own_table(&FinetuneSettings::semi_supervised())?
     );
     let selftest = format!(
         "Keys:\n  backend  {}  [auto]  the engine\n\nExample:\n  sslight selftest tests/fixtures backend=ndarray loss.dino",
@@ -265,6 +330,8 @@ fn command() -> Result<clap::Command, CliError> {
         .mut_subcommand("pretrain", |verb| verb.after_help(pretrain))
         .mut_subcommand("sweep", |verb| verb.after_help(sweep))
         .mut_subcommand("knn", |verb| verb.after_help(knn))
+        .mut_subcommand("probe", |verb| verb.after_help(probe))
+        .mut_subcommand("finetune", |verb| verb.after_help(finetune))
         .mut_subcommand("selftest", |verb| verb.after_help(selftest))
         .mut_subcommand("bench", |verb| {
             verb.after_help(
@@ -283,6 +350,16 @@ fn key_table() -> Result<String, CliError> {
     let defaults = resolve(&["data="])?.config.values()?;
     let mut table = String::new();
     for (key, (_, default)) in keys().iter().zip(defaults) {
+        let (name, kind, help) = (key.name, key.kind.name(), key.help);
+        table.push_str(&format!("  {name}  {kind}  [{default}]\n      {help}\n"));
+    }
+    Ok(table)
+}
+
+/// The same for the keys of a verb.
+fn own_table<T: VerbKeys>(defaults: &T) -> Result<String, CliError> {
+    let mut table = String::new();
+    for (key, default) in defaults.values()? {
         let (name, kind, help) = (key.name, key.kind.name(), key.help);
         table.push_str(&format!("  {name}  {kind}  [{default}]\n      {help}\n"));
     }

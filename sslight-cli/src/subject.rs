@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use sslight_core::config::{ResolvedConfig, resolve};
+use sslight_core::run;
 
 use crate::exit::CliError;
 
@@ -55,6 +56,60 @@ impl Subject {
             advice: "give a run folder, a checkpoint folder, or a safetensors or PyTorch file",
             source,
         })
+    }
+}
+
+/// What is measured: trained weights, or one of the two floors under them.
+#[derive(Debug)]
+pub enum Measured {
+    /// Trained weights.
+    Weights {
+        /// Where they are.
+        subject: Subject,
+        /// The file.
+        bytes: Vec<u8>,
+    },
+    /// The word `random`: the network of the configuration as it is before training.
+    Random,
+    /// The word `pixels`: no network.
+    Pixels,
+}
+
+impl Measured {
+    /// Reads what the user named; a folder called like one of the words is written `./random`.
+    pub fn at(path: &Path) -> Result<Self, CliError> {
+        if path == Path::new("random") {
+            return Ok(Self::Random);
+        }
+        if path == Path::new("pixels") {
+            return Ok(Self::Pixels);
+        }
+        let subject = Subject::at(path);
+        let bytes = subject.read()?;
+        Ok(Self::Weights { subject, bytes })
+    }
+
+    /// The configuration of its run, changed by `words`; it must name data.
+    pub fn resolve(&self, words: &[String]) -> Result<ResolvedConfig, CliError> {
+        let resolved = match self {
+            Self::Weights { subject, .. } => subject.resolve(words)?,
+            Self::Random | Self::Pixels => resolve(words)?,
+        };
+        resolved.require_data()?;
+        Ok(resolved)
+    }
+
+    /// The same for the library.
+    pub fn core(&self) -> run::Subject<'_> {
+        match self {
+            Self::Weights { subject, bytes } => run::Subject::Weights {
+                path: &subject.weights,
+                bytes,
+                run: subject.run(),
+            },
+            Self::Random => run::Subject::Random,
+            Self::Pixels => run::Subject::Pixels,
+        }
     }
 }
 

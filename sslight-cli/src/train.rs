@@ -56,13 +56,17 @@ pub fn facts(resolved: &ResolvedConfig) -> Result<DataFacts, DataError> {
     })
 }
 
-/// The first interrupt asks for a clean stop, the second ends the program at once.
-pub fn stop_on_interrupt() -> Result<StopHandle, CliError> {
+/// Said when a run is interrupted.
+pub const STOPPING: &str =
+    "stopping after this step, with a checkpoint; interrupt again to stop at once without one";
+
+/// The first interrupt asks for a clean stop and says so, the second ends the program at once.
+pub fn stop_on_interrupt(says: &'static str) -> Result<StopHandle, CliError> {
     let stop = StopHandle::new();
     let asked = stop.clone();
     ctrlc::set_handler(move || {
         if asked.request() {
-            ui::warn("stopping after this step, with a checkpoint; interrupt again to stop at once without one");
+            ui::warn(says);
         } else {
             std::process::exit(130);
         }

@@ -68,6 +68,16 @@ pub enum DataError {
         /// The names that would have counted.
         looked_for: String,
     },
+    /// A list of images does not fit the data.
+    #[error("{}: {reason}; it must list images of {source_name}, a file name a line", path.display())]
+    Subset {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+        /// The data.
+        source_name: String,
+    },
     /// An IDX file is damaged or of another kind.
     #[error("{name}: {reason}; get the IDX file again")]
     Idx {

@@ -7,6 +7,7 @@ use crate::rng::{Draws, Purpose};
 pub struct EpochPlan {
     order: Vec<usize>,
     batch_size: usize,
+    keep_remainder: bool,
 }
 
 impl EpochPlan {
@@ -15,15 +16,31 @@ impl EpochPlan {
     pub fn new(images: usize, batch_size: usize, seed: u64, epoch: usize) -> Self {
         let mut order: Vec<usize> = (0..images).collect();
         Draws::new(seed, epoch as u64, 0, 0, Purpose::Order).shuffle(&mut order);
-        Self { order, batch_size }
+        Self {
+            order,
+            batch_size,
+            keep_remainder: false,
+        }
     }
 
-    /// Number of full steps.
+    /// The same order with a last, shorter step for the remainder, if there is one: each image is shown once.
+    pub fn keeping_remainder(self, keep: bool) -> Self {
+        Self {
+            keep_remainder: keep,
+            ..self
+        }
+    }
+
+    /// Number of steps.
     pub fn steps(&self) -> usize {
-        self.order.len().checked_div(self.batch_size).unwrap_or(0)
+        match self.batch_size {
+            0 => 0,
+            size if self.keep_remainder => self.order.len().div_ceil(size),
+            size => self.order.len() / size,
+        }
     }
 
-    /// Image indices of the whole epoch, the dropped remainder included.
+    /// Image indices of the whole epoch, a dropped remainder included.
     pub fn order(&self) -> &[usize] {
         &self.order
     }
@@ -39,7 +56,8 @@ impl EpochPlan {
             return None;
         }
         let start = self.position(step);
-        self.order.get(start..start + self.batch_size)
+        let end = self.order.len().min(start + self.batch_size);
+        self.order.get(start..end)
     }
 }
 
@@ -59,6 +77,25 @@ mod tests {
         seen.dedup();
         assert_eq!(seen.len(), 100);
         assert!(plan.step(10).is_none());
+    }
+
+    #[test]
+    fn a_kept_remainder_is_a_shorter_last_step_and_nothing_else() {
+        let plan = EpochPlan::new(103, 10, 1, 0);
+        let kept = plan.clone().keeping_remainder(true);
+        assert_eq!((plan.steps(), kept.steps()), (10, 11));
+        assert_eq!(kept.step(9), plan.step(9));
+        assert_eq!(kept.step(10).unwrap(), &plan.order()[100..]);
+        assert!(kept.step(11).is_none());
+        // More than one batch of everything there is: one step of all.
+        assert_eq!(
+            EpochPlan::new(3, 4, 0, 0).keeping_remainder(true).steps(),
+            1
+        );
+        assert_eq!(
+            EpochPlan::new(20, 10, 0, 0).keeping_remainder(true).steps(),
+            2
+        );
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Purpose {
     Order,
     /// Measurements, such as [`crate::pixel_scale`].
     Measurement,
+    /// Which images of a class belong to a subset.
+    Subset,
 }
 
 impl Purpose {
@@ -25,6 +27,7 @@ impl Purpose {
             Self::View => 1,
             Self::Order => 2,
             Self::Measurement => 3,
+            Self::Subset => 4,
         }
     }
 }

@@ -29,7 +29,7 @@ pub use nn::drop_path::{DropPath, DropPathDraws, SeededDraws};
 pub use nn::norm::BatchMode;
 pub use pass::Pass;
 pub use resnet::{ResNet, ResNetConfig, ResNetVariant};
-pub use vit::{Vit, VitConfig, VitVariant};
+pub use vit::{DEPTH as VIT_DEPTH, Vit, VitConfig, VitVariant};
 
 #[cfg(test)]
 mod reference_keys;

@@ -23,7 +23,8 @@ use crate::nn::drop_path::{BlockDropPath, Branch};
 use crate::nn::{LayerNorm, Linear, ParamInit, PatchProjection, pos_embed, self_attention};
 use crate::pass::Pass;
 
-const DEPTH: usize = 12;
+/// Blocks of every vision transformer here.
+pub const DEPTH: usize = 12;
 const MLP_RATIO: usize = 4;
 /// The image size that the positional embeddings are made for.
 const NATIVE_PX: usize = 224;

@@ -2,8 +2,10 @@
 
 pub mod bench;
 pub mod doctor;
+pub mod evaluation;
 pub mod knn;
 pub mod list;
 pub mod pretrain;
+pub mod results;
 pub mod selftest;
 pub mod sweep;

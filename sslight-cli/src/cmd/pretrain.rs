@@ -6,7 +6,7 @@ use sslight_core::observe::End;
 use crate::args::PretrainArgs;
 use crate::backend;
 use crate::exit::{CliError, Outcome};
-use crate::train::{Show, check_weights, facts, stop_on_interrupt, train};
+use crate::train::{STOPPING, Show, check_weights, facts, stop_on_interrupt, train};
 use crate::ui;
 
 /// Resolves the configuration and shows it, or trains.
@@ -17,7 +17,7 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome, CliError> {
     }
     resolved.require_data()?;
     let engine = backend::choose(resolved.config.backend)?;
-    let stop = stop_on_interrupt()?;
+    let stop = stop_on_interrupt(STOPPING)?;
     let show = Show {
         quiet: args.quiet,
         dashboard: args.dashboard,

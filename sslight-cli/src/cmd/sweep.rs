@@ -9,7 +9,7 @@ use sslight_core::sweep::{Board, Metric, Point, State, Sweep, Told, drive, expan
 use crate::args::SweepArgs;
 use crate::backend::{self, Engine};
 use crate::exit::{CliError, Outcome, run_code};
-use crate::train::{self, Show, stop_on_interrupt, train};
+use crate::train::{self, STOPPING, Show, stop_on_interrupt, train};
 use crate::ui;
 
 /// Engines by the name of the run.
@@ -28,7 +28,7 @@ pub fn run(args: &SweepArgs) -> Result<Outcome, CliError> {
     warn_of_no_score(&sweep, &check_data(&sweep)?);
     check_weights(&sweep)?;
     let engines = engines(&sweep)?;
-    let stop = stop_on_interrupt()?;
+    let stop = stop_on_interrupt(STOPPING)?;
     let board = run_points(&sweep, &engines, &stop, args.quiet)?;
     if !args.quiet {
         ui::say(&format!("\n{}", board.text()));

@@ -149,6 +149,28 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// How often a schedule of an evaluation sets the learning rate.
+    LrUpdate {
+        /// At the first step of each epoch, as the paper's code does.
+        Epoch => "epoch",
+        /// At every step.
+        Step => "step",
+    }
+}
+
+vocabulary! {
+    /// What stands between backbone and classes in fine-tuning.
+    FinetuneHead {
+        /// The first layers of DINO's head where the weights have them, else a linear classifier.
+        Auto => "auto",
+        /// One linear layer.
+        Linear => "linear",
+        /// The first two layers of DINO's head, then a linear layer: the paper's semi-supervised setting.
+        Dino => "dino",
+    }
+}
+
 /// The two families of backbones that the paper trains with different settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {

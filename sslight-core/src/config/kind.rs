@@ -19,6 +19,8 @@ pub enum Kind {
     Number(Range),
     /// A fixed count of numbers, each in a range.
     Numbers(usize, Range),
+    /// One number in a range, or a list of such.
+    List(Range),
     /// Two numbers `[a, b]` with `0 < a <= b <= 1`.
     Scale,
     /// Any count of increasing whole numbers from 1.
@@ -94,6 +96,7 @@ impl Kind {
             Self::Integer(_) => "integer".to_owned(),
             Self::Number(_) => "number".to_owned(),
             Self::Numbers(count, _) => format!("[{count} numbers]"),
+            Self::List(_) => "number|[numbers]".to_owned(),
             Self::Scale => "[min, max]".to_owned(),
             Self::Epochs => "[integers]".to_owned(),
             Self::Or(word, kind) => format!("{word}|{}", kind.name()),
@@ -109,6 +112,7 @@ impl Kind {
             Self::Integer(_) => "an integer".to_owned(),
             Self::Number(_) => "a number".to_owned(),
             Self::Numbers(count, _) => format!("a list of {count} numbers"),
+            Self::List(_) => "a number or a list of numbers".to_owned(),
             Self::Scale => "a list of 2 numbers [min, max]".to_owned(),
             Self::Epochs => "a list of integers".to_owned(),
             Self::Or(word, kind) => format!("{word:?} or {}", kind.words()),
@@ -124,7 +128,7 @@ impl Kind {
             Self::Text(_) | Self::Word(_) => parsed.filter(Value::is_str).unwrap_or_else(text),
             Self::Or(word, _) if *word == raw => text(),
             Self::Or(_, kind) => kind.parse(raw),
-            Self::Number(_) => parsed
+            Self::Number(_) | Self::List(_) => parsed
                 .or_else(|| raw.parse().ok().map(Value::Float))
                 .unwrap_or_else(text),
             _ => parsed.unwrap_or_else(text),
@@ -179,6 +183,17 @@ impl Kind {
                 Ok(Value::Array(
                     numbers.into_iter().map(Value::Float).collect(),
                 ))
+            }
+            Self::List(range) => {
+                let one = number(value).map(|number| vec![number]);
+                let list = one.or_else(|| numbers(value)).ok_or_else(wrong_type)?;
+                if list.is_empty() || !list.iter().all(|number| range.holds(*number)) {
+                    return Err(out_of_range(format!(
+                        "one or more numbers {}",
+                        range.words()
+                    )));
+                }
+                Ok(Value::Array(list.into_iter().map(Value::Float).collect()))
             }
             Self::Scale => {
                 let numbers = numbers(value).ok_or_else(wrong_type)?;

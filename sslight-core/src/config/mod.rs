@@ -15,6 +15,7 @@ mod choices;
 mod defaults;
 mod derived;
 mod error;
+mod evaluation;
 mod fit;
 mod handover;
 mod keys;
@@ -28,6 +29,7 @@ mod sections;
 mod show;
 #[cfg(test)]
 mod tests;
+mod verb;
 mod words;
 
 use std::fmt;
@@ -36,11 +38,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use choices::{
-    Backbone, BackendChoice, Family, KnnProtocol, Method, OnCollapse, OptimizerKind, Recipe,
-    ScheduleKind,
+    Backbone, BackendChoice, Family, FinetuneHead, KnnProtocol, LrUpdate, Method, OnCollapse,
+    OptimizerKind, Recipe, ScheduleKind,
 };
 pub use defaults::paper_defaults;
 pub use error::{ConfigError, Problem, Problems, UnknownWord};
+pub use evaluation::{Finetune, FinetuneSettings, Probe, ProbeSettings, scaled_lr};
 pub use fit::DataFacts;
 pub(crate) use keys::key;
 pub use keys::{Key, keys};
@@ -58,6 +61,7 @@ pub use sections::{
     Checkpoint, Crop, Dino, Eval, Health, Jitter, Loss, Moco, Model, Optim, Simclr, Swav, Views,
 };
 pub use show::{Difference, FREE_TO_CHANGE};
+pub use verb::{VerbKeys, split_words};
 
 /// The complete configuration of a pre-training run; every field is a key of the same name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

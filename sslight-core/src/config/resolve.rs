@@ -176,7 +176,7 @@ fn checked(entries: Vec<Entry>) -> (Vec<Entry>, Vec<Problem>) {
     (valid, problems)
 }
 
-fn problem(key: &'static str, value: &Value, origin: Origin, fault: Fault) -> Problem {
+pub(super) fn problem(key: &'static str, value: &Value, origin: Origin, fault: Fault) -> Problem {
     match fault {
         Fault::Type { expected } => Problem::WrongType {
             key,
@@ -226,7 +226,7 @@ fn chosen<T: FromStr>(entries: &[Entry], key: &str) -> Option<T> {
         .find_map(|entry| entry.value.as_str()?.parse().ok())
 }
 
-fn insert(table: &mut toml::Table, name: &str, value: Value) {
+pub(super) fn insert(table: &mut toml::Table, name: &str, value: Value) {
     match name.split_once('.') {
         None => {
             table.insert(name.to_owned(), value);

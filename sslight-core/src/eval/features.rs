@@ -5,6 +5,8 @@ use sslight_data::{DataError, HostBatch};
 use sslight_models::backend::Backend;
 use sslight_models::{Backbone, BatchMode};
 
+use super::Extractor;
+
 /// One feature vector an image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureSet {
@@ -39,14 +41,7 @@ impl FeatureSet {
 
     /// The vectors divided by their Euclidean lengths (at least `1e-12`).
     pub fn normalized(&self) -> Vec<f32> {
-        self.values
-            .chunks(self.dim.max(1))
-            .flat_map(|vector| {
-                let square: f64 = vector.iter().map(|v| f64::from(*v).powi(2)).sum();
-                let length = square.sqrt().max(1e-12);
-                vector.iter().map(move |v| (f64::from(*v) / length) as f32)
-            })
-            .collect()
+        normalized(&self.values, self.dim)
     }
 
     /// How much the vectors differ; `None` for fewer than two.
@@ -75,6 +70,18 @@ impl FeatureSet {
     }
 }
 
+/// Vectors of length `dim` divided by their Euclidean lengths (at least `1e-12`).
+pub(super) fn normalized(values: &[f32], dim: usize) -> Vec<f32> {
+    values
+        .chunks(dim.max(1))
+        .flat_map(|vector| {
+            let square: f64 = vector.iter().map(|v| f64::from(*v).powi(2)).sum();
+            let length = square.sqrt().max(1e-12);
+            vector.iter().map(move |v| (f64::from(*v) / length) as f32)
+        })
+        .collect()
+}
+
 /// Features of a backbone in evaluation mode.
 ///
 /// # Errors
@@ -91,6 +98,26 @@ pub fn backbone_features<B: Backend>(
         let features = backbone.forward(images, BatchMode::Running);
         (
             backbone.features_dim(),
+            sslight_models::params::host_values(features),
+        )
+    })
+}
+
+/// Features of an extractor.
+///
+/// # Errors
+/// The first error of `batches`.
+pub fn features<B: Backend>(
+    extractor: &Extractor<B>,
+    batches: impl Iterator<Item = Result<HostBatch, DataError>>,
+    device: &B::Device,
+) -> Result<FeatureSet, DataError> {
+    collect(batches, |pixels, size| {
+        let rows = pixels.len() / (3 * size * size);
+        let images = TensorData::new(pixels, [rows, 3, size, size]);
+        let features = extractor.features(Tensor::<B, 4>::from_data(images, device));
+        (
+            extractor.dim(size),
             sslight_models::params::host_values(features),
         )
     })

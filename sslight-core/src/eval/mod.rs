@@ -1,8 +1,22 @@
-//! Measurements on a frozen backbone.
+//! Measurements on a backbone: features, nearest neighbours, linear classifiers, fine-tuning.
 
+pub mod confusion_plot;
+mod course;
+mod error;
+mod extractor;
 mod features;
+pub mod finetune;
+pub mod fit;
 pub mod knn;
+pub mod probe;
+mod tally;
 mod topk;
+mod training_state;
 
-pub use features::{FeatureSet, FeatureSpread, backbone_features, pixel_features};
+pub use course::Course;
+pub use error::EvalError;
+pub use extractor::Extractor;
+pub use features::{FeatureSet, FeatureSpread, backbone_features, features, pixel_features};
+pub use tally::Tally;
 pub use topk::{classifier_accuracy, topk_accuracy};
+pub use training_state::TrainingState;

@@ -57,10 +57,22 @@ pub struct PretrainingRules {
 
 /// Classification: nothing of one dimension decays or adapts, depthwise weights adapt without decay, and
 /// the classifier may have a learning rate of its own.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ClassificationRules {
     /// Factor on the learning rate of parameters whose name begins with `classifier`.
     pub lr_factor_classifier: f64,
+    /// Further factors, of parameters whose name begins with a text; the first that fits counts.
+    pub lr_factors: Vec<(String, f64)>,
+}
+
+impl ClassificationRules {
+    fn lr_factor(&self, name: &str) -> f64 {
+        let begins = |(start, _): &&(String, f64)| name.starts_with(start.as_str());
+        self.lr_factors
+            .iter()
+            .find(begins)
+            .map_or(1.0, |(_, factor)| *factor)
+    }
 }
 
 impl GroupRules {
@@ -95,6 +107,7 @@ impl GroupRules {
                     ParamGroup::Depthwise => classifier,
                     ParamGroup::Bias => false,
                 };
+                let lr = lr * rules.lr_factor(name);
                 ParamSettings {
                     lr: if classifier {
                         lr * rules.lr_factor_classifier

@@ -153,6 +153,7 @@ pub fn loader_config(config: &RunConfig) -> LoaderConfig {
         mean: config.views.mean.map(|v| v as f32),
         std: config.views.std.map(|v| v as f32),
         max_bad_images: config.max_bad_images,
+        keep_remainder: false,
     }
 }
 

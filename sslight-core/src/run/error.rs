@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
 use crate::config::{ConfigError, Difference};
+use crate::eval::EvalError;
 use crate::eval::knn::KnnError;
 use crate::fsio::FileError;
 
@@ -49,6 +50,9 @@ pub enum RunError {
     /// A score cannot be computed.
     #[error(transparent)]
     Knn(#[from] KnnError),
+    /// A probe or a fine-tuning has no result.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
     /// The run folder holds something else.
     #[error("{}: holds files, but no run of this program; choose another folder with out=PATH", path.display())]
     NotARun {
@@ -126,6 +130,11 @@ impl RunError {
     /// Whether training stopped itself (exit code 4).
     pub fn is_self_stop(&self) -> bool {
         matches!(self, Self::NotFinite { .. } | Self::Collapsed { .. })
+    }
+
+    /// Whether someone asked for the end (exit code 130).
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, Self::Eval(EvalError::Interrupted))
     }
 
     /// Whether the command line or the configuration is to be changed (exit code 2).

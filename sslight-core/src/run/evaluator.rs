@@ -1,6 +1,5 @@
 //! The evaluation of a run: kNN and feature spread over fixed sets of images.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use sslight_data::loader::{EvalConfig, eval_subset};
@@ -12,13 +11,13 @@ use sslight_models::nn::Linear;
 use super::RunError;
 use super::assemble;
 use crate::config::{KnnProtocol, RunConfig};
-use crate::eval::knn::{self, KnnConfig};
+use crate::eval::knn::{self, KnnConfig, KnnScore};
 use crate::eval::{
-    FeatureSet, FeatureSpread, backbone_features, classifier_accuracy, pixel_features,
+    Extractor, FeatureSet, FeatureSpread, backbone_features, classifier_accuracy, pixel_features,
 };
 
 /// Images of a batch in evaluation.
-const EVAL_BATCH: usize = 64;
+pub(super) const EVAL_BATCH: usize = 64;
 /// Images whose features are looked at where there is no validation set.
 const SPREAD_SAMPLE: usize = 1000;
 
@@ -94,8 +93,18 @@ impl Evaluator {
         }
     }
 
+    /// The [protocol](Self::protocol) for several k.
+    pub(super) fn protocol_of(&self, ks: &[usize]) -> Option<String> {
+        let ks: Vec<String> = ks.iter().map(usize::to_string).collect();
+        self.protocol_with(&ks.join(", "))
+    }
+
     /// The protocol in words; `None` if there is no score because labels or validation images are missing.
     pub fn protocol(&self) -> Option<String> {
+        self.protocol_with(&self.knn.k.to_string())
+    }
+
+    fn protocol_with(&self, k: &str) -> Option<String> {
         self.labelled.then(|| {
             let queries = self.queries.indices.len();
             let neighbours = match &self.bank {
@@ -105,8 +114,8 @@ impl Evaluator {
                 }
             };
             format!(
-                "{}-NN, T = {}, on {queries} validation images, {neighbours}",
-                self.knn.k, self.knn.temperature
+                "{k}-NN, T = {}, on {queries} validation images, {neighbours}",
+                self.knn.temperature
             )
         })
     }
@@ -152,58 +161,69 @@ impl Evaluator {
         device: &B::Device,
         features: impl Fn(&Images) -> Result<FeatureSet, DataError>,
     ) -> Result<KnnReport, RunError> {
-        let queries = features(&self.queries)?;
-        let spread = queries.spread();
-        if !self.labelled {
-            return Ok(KnnReport {
-                top1: None,
-                top5: None,
-                spread,
-                probe_top1: None,
-            });
-        }
-        let probe_top1 =
-            classifier.and_then(|classifier| classifier_accuracy(&queries, classifier, device));
-        let score = match &self.bank {
-            Some(bank) => knn::with_bank::<B>(&features(bank)?, &queries, self.knn, device)?,
-            None => knn::leave_one_out::<B>(&queries, self.knn, device)?,
-        };
+        let (queries, scores) = self.search::<B>(&[self.knn.k], device, features)?;
+        let best = scores.first();
         Ok(KnnReport {
-            top1: Some(score.top1),
-            top5: Some(score.top5),
-            spread,
-            probe_top1,
+            top1: best.map(|score| score.top1),
+            top5: best.map(|score| score.top5),
+            spread: queries.spread(),
+            probe_top1: classifier
+                .filter(|_| self.labelled)
+                .and_then(|classifier| classifier_accuracy(&queries, classifier, device)),
         })
     }
-}
 
-/// The score of saved weights.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WeightsScore {
-    /// The score.
-    pub knn: KnnReport,
-    /// The [protocol](Evaluator::protocol) in words.
-    pub protocol: Option<String>,
-    /// What was loaded and what was left out, if the file holds more than the backbone.
-    pub left_out: Option<String>,
-}
+    /// The features of the queries and the score for each of several k; no scores without labels.
+    fn search<B: Backend>(
+        &self,
+        ks: &[usize],
+        device: &B::Device,
+        features: impl Fn(&Images) -> Result<FeatureSet, DataError>,
+    ) -> Result<(FeatureSet, Vec<KnnScore>), RunError> {
+        let queries = features(&self.queries)?;
+        if !self.labelled {
+            return Ok((queries, Vec::new()));
+        }
+        let temperature = self.knn.temperature;
+        let scores = match &self.bank {
+            Some(bank) => {
+                knn::with_bank_each::<B>(&features(bank)?, &queries, ks, temperature, device)?
+            }
+            None => knn::leave_one_out_each::<B>(&queries, ks, temperature, device)?,
+        };
+        Ok((queries, scores))
+    }
 
-/// Scores saved weights, the content of the file at `path`, under a configuration: the verb `knn`.
-///
-/// # Errors
-/// If data or weights cannot be used.
-pub fn evaluate_weights<B: Backend>(
-    config: &RunConfig,
-    path: &Path,
-    weights: &[u8],
-    device: &B::Device,
-) -> Result<WeightsScore, RunError> {
-    let data = super::open_data(config)?;
-    let evaluator = Evaluator::new(config, &data.train, data.validation.as_ref());
-    let (backbone, left_out) = assemble::backbone_from::<B>(config, path, weights, device)?;
-    Ok(WeightsScore {
-        knn: evaluator.backbone(&backbone, None, device)?,
-        protocol: evaluator.protocol(),
-        left_out,
-    })
+    /// The spread of an extractor's features and the score for each of several k; no scores without labels or
+    /// validation images.
+    ///
+    /// # Errors
+    /// If images cannot be read, or there are too few of them.
+    pub(super) fn extractor<B: Backend>(
+        &self,
+        extractor: &Extractor<B>,
+        ks: &[usize],
+        device: &B::Device,
+    ) -> Result<(Option<FeatureSpread>, Vec<KnnScore>), RunError> {
+        // Pixels are compared in 0 to 1, as they are.
+        let config = match extractor {
+            Extractor::Network { .. } => self.config.clone(),
+            Extractor::Pixels => EvalConfig {
+                mean: [0.0; 3],
+                std: [1.0; 3],
+                ..self.config.clone()
+            },
+        };
+        let (queries, scores) = self.search::<B>(ks, device, |images| {
+            crate::eval::features(extractor, self.batches(images, config.clone())?, device)
+        })?;
+        Ok((queries.spread(), scores))
+    }
+
+    /// Number of images in the bank and of queries.
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        let queries = self.queries.indices.len();
+        let bank = self.bank.as_ref();
+        (bank.map_or(queries, |bank| bank.indices.len()), queries)
+    }
 }

@@ -4,12 +4,20 @@ mod assemble;
 mod bench;
 mod bench_ops;
 mod error;
+mod evaluation;
+mod evaluation_files;
 mod evaluator;
+mod finetune;
 mod folder;
+mod head;
 mod health;
 mod init;
+mod knn;
 mod preflight;
+mod probe;
+mod published;
 mod record;
+mod results;
 mod session;
 mod state;
 
@@ -24,12 +32,22 @@ pub use bench::{
 };
 pub use bench_ops::{OperationCase, bench_operations};
 pub use error::RunError;
-pub use evaluator::{Evaluator, KnnReport, WeightsScore, evaluate_weights};
+pub use evaluation::{
+    Evaluated, EvaluationOptions, EvaluationRecord, Progress, RESULTS_FILE, Subject,
+};
+pub use evaluator::{Evaluator, KnnReport};
+pub use finetune::finetune;
 pub use folder::RunFolder;
 pub(crate) use folder::lock;
 pub use init::check_init;
+pub use knn::{KnnEvaluated, knn};
 pub use preflight::{Outlook, Preflight};
+pub use probe::probe;
+pub use published::{PUBLISHED, Published, published};
 pub use record::{RunRecord, Standing, standing};
+pub use results::{
+    ResultRow, csv as results_csv, markdown as results_markdown, results, table as results_table,
+};
 pub use sslight_kernels::roofline::Roofline;
 pub use state::RunState;
 

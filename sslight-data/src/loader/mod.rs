@@ -48,6 +48,9 @@ pub struct LoaderConfig {
     pub std: [f32; 3],
     /// Share of the images that may be unreadable, rounded down to a number of files.
     pub max_bad_images: f64,
+    /// Whether the images that fill no batch make a shorter one at the end of each epoch; otherwise they are
+    /// dropped, and a batch may not be larger than the data.
+    pub keep_remainder: bool,
 }
 
 impl Default for LoaderConfig {
@@ -60,6 +63,7 @@ impl Default for LoaderConfig {
             mean: IMAGENET_MEAN,
             std: IMAGENET_STD,
             max_bad_images: MAX_BAD_IMAGES,
+            keep_remainder: false,
         }
     }
 }
@@ -104,7 +108,7 @@ impl Loader {
                 got: config.max_bad_images.to_string(),
             });
         }
-        if config.batch_size > source.len() {
+        if config.batch_size > source.len() && !config.keep_remainder {
             return Err(DataError::BatchTooLarge {
                 batch_size: config.batch_size,
                 images: source.len(),
@@ -124,9 +128,13 @@ impl Loader {
         })
     }
 
-    /// Steps of each epoch; images that fill no step are dropped.
+    /// Steps of each epoch.
     pub fn steps_per_epoch(&self) -> usize {
-        self.shared.source.len() / self.shared.config.batch_size
+        let (images, size) = (self.shared.source.len(), self.shared.config.batch_size);
+        match self.shared.config.keep_remainder {
+            true => images.div_ceil(size),
+            false => images / size,
+        }
     }
 
     /// The batches of an epoch from `start_step` on; none if that is beyond the end. Worker threads start
@@ -134,7 +142,8 @@ impl Loader {
     pub fn epoch(&self, epoch: usize, start_step: usize) -> BatchStream {
         let shared = Arc::clone(&self.shared);
         let config = &self.shared.config;
-        let plan = EpochPlan::new(shared.source.len(), config.batch_size, config.seed, epoch);
+        let plan = EpochPlan::new(shared.source.len(), config.batch_size, config.seed, epoch)
+            .keeping_remainder(config.keep_remainder);
         BatchStream::start(
             Arc::new(EpochTask {
                 shared: Arc::clone(&shared),

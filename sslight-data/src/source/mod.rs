@@ -3,6 +3,7 @@
 mod embedded;
 mod folder;
 mod idx;
+mod subset;
 
 use std::fmt;
 use std::path::Path;
@@ -13,6 +14,7 @@ use crate::{DataError, Image};
 pub use embedded::EmbeddedSource;
 pub use folder::FolderSource;
 pub use idx::IdxSource;
+pub use subset::Subset;
 
 /// The specification that names the sample built into the program.
 pub const EMBEDDED: &str = "embedded";

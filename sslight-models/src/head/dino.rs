@@ -18,7 +18,7 @@ use crate::nn::activation::l2_normalize;
 use crate::nn::{BatchMode, ParamInit};
 
 /// Standard deviation of the initial weights of the multi-layer perceptron.
-const INIT_STD: f64 = 0.02;
+pub(super) const INIT_STD: f64 = 0.02;
 
 /// What a [`DinoHead`] is made from.
 #[derive(Debug, Clone)]

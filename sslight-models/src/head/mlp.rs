@@ -69,6 +69,17 @@ pub(super) enum Mlp<B: Backend> {
 }
 
 impl<B: Backend> Mlp<B> {
+    /// Puts another linear layer in the place of the last one.
+    pub(super) fn replace_last(&mut self, linear: Linear<B>) {
+        match self {
+            Self::Single(last) => *last = linear,
+            Self::Stack(layers) => {
+                layers.pop();
+                layers.push(MlpLayer::Linear(linear));
+            }
+        }
+    }
+
     /// # Shapes
     /// `[rows, in_dim]` to `[rows, out_dim]`.
     pub(super) fn forward(&self, x: Tensor<B, 2>, mode: BatchMode) -> Tensor<B, 2> {

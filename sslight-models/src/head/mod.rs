@@ -1,5 +1,6 @@
 //! Projection heads, one file a method.
 
+pub mod classifier;
 pub mod dino;
 mod mlp;
 pub mod moco;

@@ -79,6 +79,7 @@ impl From<&Rules> for GroupRules {
             Rules::Classification {
                 lr_factor_classifier,
             } => Self::Classification(ClassificationRules {
+                lr_factors: Vec::new(),
                 lr_factor_classifier,
             }),
             Rules::Pretraining {

@@ -1,0 +1,50 @@
+//! The projection head of DINO that belongs to a backbone's weights, for fine-tuning through its first layers.
+
+use sslight_models::backend::Backend;
+use sslight_models::weights::{Import, WeightMap, WeightsFile};
+
+use super::evaluation::Subject;
+use super::{RunError, assemble};
+use crate::config::RunConfig;
+
+/// How the head stands beside the backbone in names of tensors.
+const BACKBONE: &str = "backbone.";
+const HEAD: &str = "head.";
+/// What the names of a DINO head's perceptron begin with.
+const PERCEPTRON: &str = "mlp.";
+
+/// The tensors `mlp.*` of the head that was trained with the weights; `None` if there are none beside them.
+pub(super) fn head_weights<B: Backend>(
+    config: &RunConfig,
+    subject: &Subject<'_>,
+    device: &B::Device,
+) -> Result<Option<WeightMap>, RunError> {
+    let Subject::Weights { path, bytes, .. } = subject else {
+        return Ok(None);
+    };
+    let of_file = || {
+        let file = WeightsFile::open(bytes)?;
+        let backbone = assemble::backbone::<B>(config, device);
+        let Ok(backbone) = backbone else {
+            return Ok(None);
+        };
+        let import = Import::of(&backbone, config.backbone.into(), &file)?;
+        let Some(before) = import.prefix.strip_suffix(BACKBONE) else {
+            return Ok(None);
+        };
+        let start = format!("{before}{HEAD}");
+        let mut weights = WeightMap::new();
+        for entry in file.entries() {
+            let name = entry.name.strip_prefix(&start);
+            if let Some(name) = name.filter(|name| name.starts_with(PERCEPTRON)) {
+                let values = file.values(entry)?;
+                weights.insert(name.to_owned(), (entry.shape.clone(), values));
+            }
+        }
+        Ok((!weights.is_empty()).then_some(weights))
+    };
+    of_file().map_err(|source| RunError::Weights {
+        path: path.to_path_buf(),
+        source,
+    })
+}

@@ -1,0 +1,207 @@
+//! Some of the images of a source, as a source: few labels for semi-supervised training.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::ImageSource;
+use crate::rng::{Draws, Purpose};
+use crate::{DataError, Image};
+
+/// Names that a message lists.
+const NAMES_SHOWN: usize = 3;
+
+/// Images of another source, with its labels and classes.
+pub struct Subset {
+    source: Arc<dyn ImageSource>,
+    indices: Vec<usize>,
+}
+
+impl Subset {
+    /// A share of the images of each class, drawn once by `seed`: `share` of the class, rounded, at least one. They
+    /// keep the order of the source. Images without a label are left out.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] if the share is not above 0 and at most 1, or nothing has a label.
+    pub fn share_of_classes(
+        source: Arc<dyn ImageSource>,
+        share: f64,
+        seed: u64,
+    ) -> Result<Self, DataError> {
+        let refuse = |expected, got| {
+            Err(DataError::Setting {
+                setting: "fraction".into(),
+                expected,
+                got,
+            })
+        };
+        if !(share > 0.0 && share <= 1.0) {
+            return refuse("a share above 0 and at most 1", share.to_string());
+        }
+        let mut classes: Vec<Vec<usize>> = vec![Vec::new(); source.class_names().len()];
+        for index in 0..source.len() {
+            if let Some(class) = source.label(index).and_then(|class| classes.get_mut(class)) {
+                class.push(index);
+            }
+        }
+        let mut indices = Vec::new();
+        for (class, mut members) in classes.into_iter().enumerate() {
+            let count = (members.len() as f64 * share).round().max(1.0) as usize;
+            Draws::new(seed, 0, class as u64, 0, Purpose::Subset).shuffle(&mut members);
+            members.truncate(count);
+            indices.extend(members);
+        }
+        if indices.is_empty() {
+            return refuse("a share of labelled images", "images without labels".into());
+        }
+        indices.sort_unstable();
+        Ok(Self { source, indices })
+    }
+
+    /// The images of a list, in its order: a line each, which is a file name with or without folders, or
+    /// `index,label,class,file name`. Empty lines are passed over. A name stands for the image whose path ends in it.
+    ///
+    /// # Errors
+    /// [`DataError::Subset`] if a name is not in the source or the list has none.
+    pub fn listed(
+        source: Arc<dyn ImageSource>,
+        list: &str,
+        place: &Path,
+    ) -> Result<Self, DataError> {
+        let file_name = |path: &str| path.rsplit(['/', '\\']).next().unwrap_or(path).to_owned();
+        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+        for index in 0..source.len() {
+            let name = source.name(index);
+            places.entry(file_name(&name)).or_default().push(index);
+        }
+        let (mut indices, mut unknown) = (Vec::new(), Vec::new());
+        for (line, text) in list.lines().enumerate() {
+            let name = text.rsplit(',').next().unwrap_or(text).trim();
+            if name.is_empty() {
+                continue;
+            }
+            let candidates = places.get(&file_name(name)).map_or(&[][..], Vec::as_slice);
+            let found = match candidates {
+                [only] => Some(*only),
+                several => several
+                    .iter()
+                    .copied()
+                    .find(|index| ends_with_path(&source.name(*index), name)),
+            };
+            match found {
+                Some(index) => indices.push(index),
+                None => unknown.push(format!("line {}: {name}", line + 1)),
+            }
+        }
+        let refuse = |reason: String| {
+            Err(DataError::Subset {
+                path: place.into(),
+                reason,
+                source_name: source.describe(),
+            })
+        };
+        if !unknown.is_empty() {
+            let shown = unknown[..unknown.len().min(NAMES_SHOWN)].join(", ");
+            return refuse(format!("{} names are unknown ({shown})", unknown.len()));
+        }
+        if indices.is_empty() {
+            return refuse("names no image".into());
+        }
+        Ok(Self { source, indices })
+    }
+
+    /// The places of its images in the source.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+}
+
+/// Whether the last parts of a path are those of `end`.
+fn ends_with_path(path: &str, end: &str) -> bool {
+    Path::new(path).ends_with(end)
+}
+
+impl ImageSource for Subset {
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn image(&self, index: usize) -> Result<Image, DataError> {
+        match self.indices.get(index) {
+            Some(index) => self.source.image(*index),
+            None => Err(super::out_of_range(self, index)),
+        }
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        self.source.label(*self.indices.get(index)?)
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.indices
+            .get(index)
+            .map_or_else(String::new, |index| self.source.name(*index))
+    }
+
+    fn class_names(&self) -> &[String] {
+        self.source.class_names()
+    }
+
+    fn describe(&self) -> String {
+        format!("{} of {}", self.indices.len(), self.source.describe())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::source::{EMBEDDED, Split, open};
+
+    fn embedded() -> Arc<dyn ImageSource> {
+        open(EMBEDDED, Split::Train).unwrap()
+    }
+
+    #[test]
+    fn a_share_takes_as_many_of_each_class_and_depends_on_the_seed() {
+        let source = embedded();
+        let subset = |seed| Subset::share_of_classes(embedded(), 0.1, seed).unwrap();
+        let (first, again, other) = (subset(1), subset(1), subset(2));
+        assert_eq!(first.indices(), again.indices());
+        assert_ne!(first.indices(), other.indices());
+        for class in 0..source.class_names().len() {
+            let all = (0..source.len()).filter(|i| source.label(*i) == Some(class));
+            let some = (0..first.len()).filter(|i| first.label(*i) == Some(class));
+            let expected = (all.count() as f64 * 0.1).round() as usize;
+            assert_eq!(some.count(), expected, "class {class}");
+        }
+        let [a, b] = [first.indices()[7], 7];
+        assert_eq!(first.name(b), source.name(a));
+        assert_eq!(first.image(b).unwrap(), source.image(a).unwrap());
+    }
+
+    #[test]
+    fn a_tiny_share_leaves_one_of_each_class_and_all_is_all() {
+        let one = Subset::share_of_classes(embedded(), 1e-9, 0).unwrap();
+        assert_eq!(one.len(), one.class_names().len());
+        let all = Subset::share_of_classes(embedded(), 1.0, 0).unwrap();
+        assert_eq!(all.len(), embedded().len());
+        assert!(Subset::share_of_classes(embedded(), 0.0, 0).is_err());
+    }
+
+    #[test]
+    fn a_list_names_images_in_either_form_and_unknown_ones_are_said() {
+        let source = embedded();
+        let list = format!("{}\n\n17,3,c3,{}\n", source.name(5), source.name(2));
+        let place = Path::new("few.txt");
+        let subset = Subset::listed(embedded(), &list, place).unwrap();
+        assert_eq!(subset.indices(), [5, 2]);
+        let error = Subset::listed(embedded(), "a.png\n", place).err().unwrap();
+        let text = error.to_string();
+        assert!(
+            text.contains("few.txt") && text.contains("line 1: a.png"),
+            "{text}"
+        );
+        assert!(Subset::listed(embedded(), "\n", place).is_err());
+    }
+}
