@@ -1,11 +1,13 @@
 //! The projection head of DINO that belongs to a backbone's weights, for fine-tuning through its first layers.
 
+use std::path::Path;
+
 use sslight_models::backend::Backend;
 use sslight_models::weights::{Import, WeightMap, WeightsFile};
 
 use super::evaluation::Subject;
-use super::{RunError, assemble};
-use crate::config::RunConfig;
+use super::{Role, RunError, SavedNetworks, assemble};
+use crate::config::{Method, RunConfig};
 
 /// How the head stands beside the backbone in names of tensors.
 const BACKBONE: &str = "backbone.";
@@ -19,9 +21,12 @@ pub(super) fn head_weights<B: Backend>(
     subject: &Subject<'_>,
     device: &B::Device,
 ) -> Result<Option<WeightMap>, RunError> {
-    let Subject::Weights { path, bytes, .. } = subject else {
+    let Subject::Weights { path, bytes, run } = subject else {
         return Ok(None);
     };
+    if let Some(weights) = of_run::<B>(path, *run, device)? {
+        return Ok(Some(weights));
+    }
     let of_file = || {
         let file = WeightsFile::open(bytes)?;
         let backbone = assemble::backbone::<B>(config, device);
@@ -47,4 +52,30 @@ pub(super) fn head_weights<B: Backend>(
         path: path.to_path_buf(),
         source,
     })
+}
+
+/// The head in the checkpoint that the file of a run belongs to: the one that it stands in, or the newest.
+fn of_run<B: Backend>(
+    file: &Path,
+    run: Option<&Path>,
+    device: &B::Device,
+) -> Result<Option<WeightMap>, RunError> {
+    let Some(run) = run else { return Ok(None) };
+    let folder = file.parent().unwrap_or(run);
+    let networks = match SavedNetworks::read::<B>(folder, device) {
+        Ok(networks) => networks,
+        // A run folder may hold weights alone.
+        Err(RunError::NothingSaved { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if networks.config.method != Method::Dino {
+        return Ok(None);
+    }
+    let head = networks.network(Role::Student)?.head.into_iter();
+    let weights = head.filter_map(|tensor| {
+        let name = tensor.name.strip_prefix(HEAD)?;
+        let wanted = name.starts_with(PERCEPTRON);
+        wanted.then(|| (name.to_owned(), (tensor.shape, tensor.values)))
+    });
+    Ok(Some(weights.collect()))
 }

@@ -18,6 +18,7 @@ mod probe;
 mod published;
 mod record;
 mod results;
+mod saved;
 mod session;
 mod state;
 
@@ -48,7 +49,9 @@ pub use record::{RunRecord, Standing, standing};
 pub use results::{
     ResultRow, csv as results_csv, markdown as results_markdown, results, table as results_table,
 };
+pub use saved::{SavedNetwork, SavedNetworks};
 pub use sslight_kernels::roofline::Roofline;
+pub use sslight_models::weights::Role;
 pub use state::RunState;
 
 use crate::checkpoint::CheckpointStore;
