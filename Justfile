@@ -47,6 +47,11 @@ bench-peer *words:
     cargo build --release
     python3 bench/peer/compare.py {{ words }}
 
+# Measure the kNN search against scikit-learn and faiss, in turn; needs Python with bench/peer/requirements.txt.
+bench-knn *words:
+    cargo build --release
+    python3 bench/peer/compare_knn.py {{ words }}
+
 # Compare with the golden numbers, on a backend.
 selftest backend="flex":
     cargo run --release -- selftest tests/fixtures backend={{ backend }}

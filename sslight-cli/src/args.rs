@@ -168,6 +168,8 @@ pub enum BenchVerb {
     Step(BenchStepArgs),
     /// The features of a batch, with the backbone in evaluation
     Inference(BenchInferenceArgs),
+    /// An exact search of nearest neighbours among random features
+    Knn(BenchKnnArgs),
     /// Single operations, beside the matrix speed and the memory bandwidth of this machine
     Ops(BenchOpsArgs),
 }
@@ -216,6 +218,35 @@ pub struct BenchInferenceArgs {
     /// Batches computed before
     #[arg(long, default_value_t = 1)]
     pub warmup: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sslight bench knn`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Keys: backend.\n\nExample:\n  sslight bench knn --queries 50000 --bank 200000 --dim 1280"
+)]
+pub struct BenchKnnArgs {
+    /// backend=NAME
+    #[arg(value_name = "key=value")]
+    pub words: Vec<String>,
+    /// Vectors that neighbours are searched for
+    #[arg(long, default_value = "10000", value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
+    pub queries: usize,
+    /// Vectors that they are searched among
+    #[arg(long, default_value = "60000", value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
+    pub bank: usize,
+    /// Length of a vector
+    #[arg(long, default_value = "512", value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
+    pub dim: usize,
+    /// Neighbours of each query
+    #[arg(long, default_value = "20", value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
+    pub k: usize,
+    /// How often the search is made; the median counts
+    #[arg(long, default_value = "3", value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
+    pub tries: usize,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -1,5 +1,6 @@
 //! `sslight bench`: how long a training step or a batch of features takes on this machine, and what takes it.
 
+mod knn;
 mod ops;
 
 use serde::Serialize;
@@ -65,6 +66,7 @@ pub fn run(verb: &BenchVerb) -> Result<Outcome, CliError> {
     match verb {
         BenchVerb::Step(args) => step(args),
         BenchVerb::Inference(args) => inference(args),
+        BenchVerb::Knn(args) => knn::run(args),
         BenchVerb::Ops(args) => ops::run(args),
     }
 }

@@ -32,6 +32,7 @@ macro_rules! named {
 
 const CONFIGS: &[NamedConfig] = named![
     "demo",
+    "fashion_mnist",
     "debug/simclr",
     "debug/tiny",
     "paper/dino-mobilenet_v2-baseline",

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod bench;
+mod bench_knn;
 mod bench_ops;
 mod error;
 mod evaluation;
@@ -31,6 +32,7 @@ use sslight_models::backend::AutodiffBackend;
 pub use bench::{
     BenchOptions, InferenceTimes, OperationTime, StepPart, StepTimes, bench_inference, bench_step,
 };
+pub use bench_knn::{KnnSizes, bench_knn};
 pub use bench_ops::{OperationCase, bench_operations};
 pub use error::RunError;
 pub use evaluation::{
