@@ -8,5 +8,6 @@ mod grid;
 mod init;
 mod methods;
 mod runs;
+mod saved;
 mod selftest;
 mod sweeps;

@@ -8,7 +8,7 @@ use sslight_models::weights::WeightsError;
 use thiserror::Error;
 
 use crate::checkpoint::CheckpointError;
-use crate::config::{ConfigError, Difference};
+use crate::config::{ConfigError, Difference, Method};
 use crate::eval::knn::KnnError;
 use crate::fsio::FileError;
 
@@ -89,6 +89,20 @@ pub enum RunError {
         /// The path as given.
         path: PathBuf,
     },
+    /// A path that should name a checkpoint holds none.
+    #[error("{}: holds no complete checkpoint; give a run folder or a folder step-NNNNNNNN of its checkpoints", path.display())]
+    NothingSaved {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// The teacher of a method that has none is asked for.
+    #[error("{}: {method} has no teacher, its only network is the student; ask for role=student", path.display())]
+    NoTeacher {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The method.
+        method: Method,
+    },
     /// A file of a checkpoint is not what it should be.
     #[error("{}: {reason}", path.display())]
     State {
@@ -138,6 +152,7 @@ impl RunError {
                 | Self::HoldsARun { .. }
                 | Self::Differs { .. }
                 | Self::OtherCheckpoint { .. }
+                | Self::NoTeacher { .. }
         )
     }
 }

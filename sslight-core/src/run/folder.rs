@@ -13,7 +13,7 @@ use crate::config::{DataFacts, Difference, ResolvedConfig, Resume, RunConfig, re
 use crate::fsio::{FileError, WithPath, replace};
 use crate::observe::{Level, RunEvent};
 
-const CONFIG_FILE: &str = "config.toml";
+pub(super) const CONFIG_FILE: &str = "config.toml";
 const LOG_FILE: &str = "train.log";
 pub(super) const METRICS_FILE: &str = "metrics.jsonl";
 const LOCK_FILE: &str = ".lock";
@@ -319,10 +319,22 @@ fn size_differences(
         .collect())
 }
 
-fn state(path: &Path, text: &[u8]) -> Result<RunState, RunError> {
+pub(super) fn state(path: &Path, text: &[u8]) -> Result<RunState, RunError> {
     serde_json::from_slice(text).map_err(|error| RunError::State {
         path: path.to_path_buf(),
         reason: error.to_string(),
+    })
+}
+
+/// The checkpoint at a path: that of a folder `step-N`, or the newest whole one of a run folder.
+pub(super) fn checkpoint_at(path: &Path) -> Result<Option<Found>, RunError> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let step = name
+        .and_then(|name| name.strip_prefix("step-"))
+        .and_then(|digits| digits.parse::<usize>().ok());
+    Ok(match (step, path.parent()) {
+        (Some(step), Some(root)) => Some(CheckpointStore::new(root, 1).verify(step)?),
+        _ => CheckpointStore::new(path.join(CHECKPOINTS), 1).newest()?.0,
     })
 }
 
@@ -333,21 +345,9 @@ fn find_given(
     config: &RunConfig,
     data: DataFacts,
 ) -> Result<Option<Found>, RunError> {
-    let missing = || RunError::NoCheckpoint {
+    let found = checkpoint_at(given)?.ok_or_else(|| RunError::NoCheckpoint {
         path: given.to_path_buf(),
-    };
-    let name = given.file_name().and_then(|name| name.to_str());
-    let step = name
-        .and_then(|name| name.strip_prefix("step-"))
-        .and_then(|digits| digits.parse::<usize>().ok());
-    let found = match (step, given.parent()) {
-        (Some(step), Some(root)) => CheckpointStore::new(root, 1).verify(step)?,
-        _ => {
-            let root = given.join(CHECKPOINTS);
-            let (found, _) = CheckpointStore::new(root, 1).newest()?;
-            found.ok_or_else(missing)?
-        }
-    };
+    })?;
     let target = store.folder(found.step);
     if target.exists() && target.canonicalize().ok() == found.folder.canonicalize().ok() {
         store.clean_up(found.step)?;

@@ -10,6 +10,7 @@ mod health;
 mod init;
 mod preflight;
 mod record;
+mod saved;
 mod session;
 mod state;
 
@@ -30,7 +31,9 @@ pub(crate) use folder::lock;
 pub use init::check_init;
 pub use preflight::{Outlook, Preflight};
 pub use record::{RunRecord, Standing, standing};
+pub use saved::{SavedNetwork, SavedNetworks};
 pub use sslight_kernels::roofline::Roofline;
+pub use sslight_models::weights::Role;
 pub use state::RunState;
 
 use crate::checkpoint::CheckpointStore;

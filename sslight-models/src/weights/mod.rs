@@ -14,6 +14,7 @@ mod import;
 pub mod names;
 pub mod pytorch;
 mod report;
+mod role;
 mod safetensors;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ pub use error::WeightsError;
 pub use file::{WeightsEntry, WeightsFile, WeightsFormat};
 pub use import::Import;
 pub use report::{LoadReport, assign, load_named};
+pub use role::Role;
 pub use safetensors::to_safetensors;
 
 use crate::backend::Backend;
