@@ -12,6 +12,7 @@ mod exit;
 mod subject;
 mod train;
 mod ui;
+mod verb_keys;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,9 @@ fn main() -> ExitCode {
         Verb::Pretrain(args) => cmd::pretrain::run(&args),
         Verb::Sweep(args) => cmd::sweep::run(&args),
         Verb::Knn(args) => cmd::knn::run(&args),
+        Verb::Export(args) => cmd::export::run(&args),
+        Verb::Import(args) => cmd::import::run(&args),
+        Verb::Inspect(args) => cmd::inspect::run(&args),
         Verb::Selftest(args) => cmd::selftest::run(&args),
         Verb::List(args) => cmd::list::run(&args),
         Verb::Bench(args) => cmd::bench::run(&args.verb),

@@ -2,8 +2,12 @@
 
 pub mod bench;
 pub mod doctor;
+pub mod export;
+pub mod import;
+pub mod inspect;
 pub mod knn;
 pub mod list;
 pub mod pretrain;
 pub mod selftest;
 pub mod sweep;
+mod wanted;
