@@ -56,6 +56,11 @@ bench-knn *words:
 selftest backend="flex":
     cargo run --release -- selftest tests/fixtures backend={{ backend }}
 
+# Weights go out to torchvision, timm and ONNX Runtime and come back; needs Python with tests/recipes/requirements.txt.
+round-trip *words:
+    cargo build --release
+    python3 tests/recipes/round_trip.py {{ words }}
+
 # API documentation.
 docs:
     cargo doc --workspace --no-deps

@@ -11,10 +11,12 @@ use sslight_core::config::{
     resolve,
 };
 
+use crate::cmd;
 use crate::exit::CliError;
+use crate::verb_keys::{self, VerbKey};
 
 /// Verbs that the documentation names and this build does not have.
-const NOT_YET: &[&str] = &["embed", "export", "import", "inspect", "views", "report"];
+const NOT_YET: &[&str] = &["embed", "views", "report"];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -44,6 +46,12 @@ pub enum Verb {
     Finetune(EvaluationArgs),
     /// Show the evaluations of runs, beside the paper's
     Results(ResultsArgs),
+    /// Write a network as a file for torchvision or timm, or as an ONNX model
+    Export(ExportArgs),
+    /// Read other people's weights into a file of ours, with a report of every tensor
+    Import(ImportArgs),
+    /// Say what a file of weights, a run or a checkpoint holds
+    Inspect(InspectArgs),
     /// Check this build and machine against golden numbers
     Selftest(SelftestArgs),
     /// Measure this machine
@@ -141,6 +149,48 @@ pub enum TableFormat {
     Markdown,
     /// Comma-separated values
     Csv,
+}
+
+/// `sslight export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// A run folder, a checkpoint folder, or a safetensors or PyTorch file
+    pub weights: PathBuf,
+    /// Keys of the verb
+    #[arg(value_name = "key=value")]
+    pub words: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sslight import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// A safetensors or PyTorch file
+    pub file: PathBuf,
+    /// Keys of the verb
+    #[arg(value_name = "key=value")]
+    pub words: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sslight inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// A safetensors or PyTorch file, a run folder or a checkpoint folder
+    pub path: PathBuf,
+    /// Keys of the verb
+    #[arg(value_name = "key=value")]
+    pub words: Vec<String>,
+    /// List every tensor
+    #[arg(long)]
+    pub all: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `sslight selftest`.
@@ -352,6 +402,21 @@ fn command() -> Result<clap::Command, CliError> {
          sslight finetune random runs/a/config.toml finetune.fraction=0.01",
         own_table(&FinetuneSettings::semi_supervised())?
     );
+    let of_verb = |keys: &[VerbKey], example: &str| {
+        format!(
+            "Keys:\n{}\nExample:\n  {example}",
+            verb_keys::key_table(keys)
+        )
+    };
+    let export = of_verb(
+        cmd::export::KEYS,
+        "sslight export runs/a role=teacher dtype=f16 out=backbone.safetensors",
+    );
+    let import = of_verb(
+        cmd::import::KEYS,
+        "sslight import checkpoint.pth.tar role=teacher out=teacher.safetensors",
+    );
+    let inspect = of_verb(cmd::inspect::KEYS, "sslight inspect runs/a --all");
     let selftest = format!(
         "Keys:\n  backend  {}  [auto]  the engine\n\nExample:\n  sslight selftest tests/fixtures backend=ndarray loss.dino",
         BackendChoice::WORDS.join("|")
@@ -363,6 +428,9 @@ fn command() -> Result<clap::Command, CliError> {
         .mut_subcommand("knn", |verb| verb.after_help(knn))
         .mut_subcommand("probe", |verb| verb.after_help(probe))
         .mut_subcommand("finetune", |verb| verb.after_help(finetune))
+        .mut_subcommand("export", |verb| verb.after_help(export))
+        .mut_subcommand("import", |verb| verb.after_help(import))
+        .mut_subcommand("inspect", |verb| verb.after_help(inspect))
         .mut_subcommand("selftest", |verb| verb.after_help(selftest))
         .mut_subcommand("bench", |verb| {
             verb.after_help(

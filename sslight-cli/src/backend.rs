@@ -11,6 +11,9 @@ use sslight_models::backend::Backend;
 
 use crate::exit::CliError;
 
+/// The engine of the verbs that read and write weights and compute next to nothing.
+pub type Host = burn_flex::Flex;
+
 /// Characters of an engine's own words that are shown.
 const REASON_LEN: usize = 100;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sslight_core::config::ConfigError;
+use sslight_core::exchange::ExchangeError;
 use sslight_core::run::RunError;
 use sslight_core::sweep::SweepError;
 use sslight_data::DataError;
@@ -44,6 +45,17 @@ pub enum CliError {
         /// Why.
         source: std::io::Error,
     },
+    /// Weights did not go in or out.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// Weights that are to be imported do not fit.
+    #[error("{}: does not fit {backbone}, see the report; nothing is written; check backbone and small_input, or take what fits with partial=true", path.display())]
+    NotImported {
+        /// The file.
+        path: PathBuf,
+        /// The network.
+        backbone: String,
+    },
     /// The data cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -81,7 +93,10 @@ impl CliError {
             Self::Run(error) => run_code(error),
             Self::SweepRuns { code, .. } => *code,
             Self::Sweep(error) if error.is_usage() => 2,
-            Self::Sweep(_)
+            Self::Exchange(error) if error.is_usage() => 2,
+            Self::Exchange(_)
+            | Self::NotImported { .. }
+            | Self::Sweep(_)
             | Self::Config(ConfigError::Read { .. })
             | Self::Data(_)
             | Self::Selftest(_)

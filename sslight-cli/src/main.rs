@@ -12,6 +12,7 @@ mod exit;
 mod subject;
 mod train;
 mod ui;
+mod verb_keys;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,9 @@ fn main() -> ExitCode {
         Verb::Probe(args) => cmd::evaluation::probe(&args),
         Verb::Finetune(args) => cmd::evaluation::finetune(&args),
         Verb::Results(args) => cmd::results::run(&args),
+        Verb::Export(args) => cmd::export::run(&args),
+        Verb::Import(args) => cmd::import::run(&args),
+        Verb::Inspect(args) => cmd::inspect::run(&args),
         Verb::Selftest(args) => cmd::selftest::run(&args),
         Verb::List(args) => cmd::list::run(&args),
         Verb::Bench(args) => cmd::bench::run(&args.verb),

@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod config;
 pub mod eval;
+pub mod exchange;
 pub mod fsio;
 pub mod learner;
 pub mod loss;

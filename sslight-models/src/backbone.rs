@@ -120,7 +120,7 @@ impl BackboneKind {
         })
     }
 
-    fn family(self) -> Family {
+    pub(crate) fn family(self) -> Family {
         match self {
             Self::MobileNetV2 => Family::MobileNetV2,
             Self::ResNet18 => Family::ResNet(ResNetVariant::RESNET18),
@@ -146,7 +146,7 @@ impl BackboneKind {
 }
 
 /// A kind as its row in the table of its family.
-enum Family {
+pub(crate) enum Family {
     MobileNetV2,
     ResNet(ResNetVariant),
     Vit(VitVariant),

@@ -4,6 +4,7 @@
 //! * [`Backbone`]: one enum over the networks, and [`BackboneKind`], the registry.
 //! * [`head`]: projection heads.
 //! * [`params`]: named access to parameters and buffers (copy, EMA, norms).
+//! * [`onnx`]: a backbone as a model for inference elsewhere.
 //! * [`weights`]: weights in files, ours and PyTorch's, loaded with a report.
 //!
 //! Field names are torchvision's and timm's, so a module path is a checkpoint key; only the names of the reference's
@@ -14,6 +15,7 @@ pub mod backend;
 pub mod head;
 mod mobilenet_v2;
 pub mod nn;
+pub mod onnx;
 pub mod params;
 mod pass;
 mod resnet;

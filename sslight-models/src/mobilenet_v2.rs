@@ -33,10 +33,45 @@ pub struct MobileNetV2Config {
     pub small_input: bool,
 }
 
+/// A member of the sequence `features`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Layer {
+    /// A convolution, its normalisation and ReLU6.
+    ConvNorm(Conv2dConfig),
+    /// See [`BlockShape`].
+    InvertedResidual(BlockShape),
+}
+
+/// What an inverted residual is made from: expansion (1x1), depthwise (3x3), projection (1x1, linear).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockShape {
+    pub(crate) in_channels: usize,
+    pub(crate) out_channels: usize,
+    pub(crate) stride: usize,
+    pub(crate) expansion: usize,
+}
+
+impl BlockShape {
+    /// Channels of the depthwise convolution.
+    pub(crate) fn hidden(&self) -> usize {
+        self.in_channels * self.expansion
+    }
+
+    /// Whether there is an expansion at all.
+    pub(crate) fn is_expanded(&self) -> bool {
+        self.expansion != 1
+    }
+
+    /// By the strides of the full-size network a block with a shortcut never changes the resolution; with
+    /// `small_input` a first block may keep it too, but never the channels.
+    pub(crate) fn has_shortcut(&self) -> bool {
+        self.stride == 1 && self.in_channels == self.out_channels
+    }
+}
+
 impl MobileNetV2Config {
-    /// A network with the reference's initialisation: convolutions Kaiming fan-out, batch
-    /// normalisation 1 and 0.
-    pub fn init<B: Backend>(&self, init: &mut ParamInit<B>) -> MobileNetV2<B> {
+    /// The layers, in the order of `features`.
+    pub(crate) fn layers(&self) -> Vec<Layer> {
         let mut stride_budget = if self.small_input { 2 } else { 0 };
         let mut stride = |wanted: usize| {
             if wanted == 2 && stride_budget > 0 {
@@ -48,24 +83,37 @@ impl MobileNetV2Config {
         };
 
         let stem = Conv2dConfig::new(3, STEM_CHANNELS, 3, stride(2));
-        let mut features = vec![Feature::ConvNorm(conv_norm(init, stem))];
-        let mut channels = STEM_CHANNELS;
+        let mut layers = vec![Layer::ConvNorm(stem)];
+        let mut in_channels = STEM_CHANNELS;
         for (expansion, out_channels, blocks, first_stride) in STAGES {
             for block in 0..blocks {
-                let block_stride = if block == 0 { stride(first_stride) } else { 1 };
-                features.push(Feature::InvertedResidual(InvertedResidual::new(
-                    init,
-                    channels,
+                layers.push(Layer::InvertedResidual(BlockShape {
+                    in_channels,
                     out_channels,
-                    block_stride,
+                    stride: if block == 0 { stride(first_stride) } else { 1 },
                     expansion,
-                )));
-                channels = out_channels;
+                }));
+                in_channels = out_channels;
             }
         }
-        let last = Conv2dConfig::new(channels, LAST_CHANNELS, 1, 1);
-        features.push(Feature::ConvNorm(conv_norm(init, last)));
-        MobileNetV2 { features }
+        let last = Conv2dConfig::new(in_channels, LAST_CHANNELS, 1, 1);
+        layers.push(Layer::ConvNorm(last));
+        layers
+    }
+
+    /// A network with the reference's initialisation: convolutions Kaiming fan-out, batch
+    /// normalisation 1 and 0.
+    pub fn init<B: Backend>(&self, init: &mut ParamInit<B>) -> MobileNetV2<B> {
+        let layers = self.layers().into_iter();
+        let features = layers.map(|layer| match layer {
+            Layer::ConvNorm(conv) => Feature::ConvNorm(conv_norm(init, conv)),
+            Layer::InvertedResidual(shape) => {
+                Feature::InvertedResidual(InvertedResidual::new(init, shape))
+            }
+        });
+        MobileNetV2 {
+            features: features.collect(),
+        }
     }
 }
 
@@ -139,25 +187,20 @@ enum BlockLayers<B: Backend> {
 }
 
 impl<B: Backend> InvertedResidual<B> {
-    fn new(
-        init: &mut ParamInit<B>,
-        in_channels: usize,
-        out_channels: usize,
-        stride: usize,
-        expansion: usize,
-    ) -> Self {
-        let hidden = in_channels * expansion;
-        let depthwise = Conv2dConfig::depthwise(hidden, stride);
+    fn new(init: &mut ParamInit<B>, shape: BlockShape) -> Self {
+        let (hidden, out_channels) = (shape.hidden(), shape.out_channels);
+        let depthwise = Conv2dConfig::depthwise(hidden, shape.stride);
         let project = Conv2dConfig::new(hidden, out_channels, 1, 1);
-        let conv = if expansion == 1 {
-            BlockLayers::Plain((
+        let conv = if shape.is_expanded() {
+            let expand = Conv2dConfig::new(shape.in_channels, hidden, 1, 1);
+            BlockLayers::Expanded((
+                conv_norm(init, expand),
                 conv_norm(init, depthwise),
                 project.init(init),
                 BatchNorm::new(init, out_channels),
             ))
         } else {
-            BlockLayers::Expanded((
-                conv_norm(init, Conv2dConfig::new(in_channels, hidden, 1, 1)),
+            BlockLayers::Plain((
                 conv_norm(init, depthwise),
                 project.init(init),
                 BatchNorm::new(init, out_channels),
@@ -165,9 +208,7 @@ impl<B: Backend> InvertedResidual<B> {
         };
         Self {
             conv,
-            // By the strides of the full-size network a block with a shortcut never changes the
-            // resolution; with `small_input` a first block may keep it too, but never the channels.
-            residual: stride == 1 && in_channels == out_channels,
+            residual: shape.has_shortcut(),
         }
     }
 

@@ -82,28 +82,44 @@ impl ResNetConfig {
         self
     }
 
-    /// A network with the reference's initialisation: convolutions Kaiming fan-out, batch
-    /// normalisation 1 and 0 (the last one of a block too).
-    pub fn init<B: Backend>(&self, init: &mut ParamInit<B>) -> ResNet<B> {
-        let stem = if self.small_input {
+    /// The first convolution.
+    pub(crate) fn stem(&self) -> Conv2dConfig {
+        if self.small_input {
             Conv2dConfig::new(3, STEM_CHANNELS, 3, 1)
         } else {
             Conv2dConfig::new(3, STEM_CHANNELS, 7, 2)
-        };
-        let conv1 = stem.init(init);
-        let bn1 = BatchNorm::new(init, STEM_CHANNELS);
+        }
+    }
+
+    /// The blocks of the four stages.
+    pub(crate) fn stages(&self) -> [Vec<BlockShape>; 4] {
         let mut channels = STEM_CHANNELS;
-        let [layer1, layer2, layer3, layer4] = [0, 1, 2, 3].map(|stage| {
-            (0..self.variant.blocks[stage])
-                .map(|block| {
-                    let shape = BlockShape {
-                        in_channels: channels,
-                        width: STAGE_WIDTHS[stage],
-                        out_channels: self.variant.out_channels(stage),
-                        stride: if stage > 0 && block == 0 { 2 } else { 1 },
-                    };
-                    channels = shape.out_channels;
-                    if self.variant.bottleneck {
+        [0, 1, 2, 3].map(|stage| {
+            let blocks = (0..self.variant.blocks[stage]).map(|block| {
+                let shape = BlockShape {
+                    bottleneck: self.variant.bottleneck,
+                    in_channels: channels,
+                    width: STAGE_WIDTHS[stage],
+                    out_channels: self.variant.out_channels(stage),
+                    stride: if stage > 0 && block == 0 { 2 } else { 1 },
+                };
+                channels = shape.out_channels;
+                shape
+            });
+            blocks.collect()
+        })
+    }
+
+    /// A network with the reference's initialisation: convolutions Kaiming fan-out, batch
+    /// normalisation 1 and 0 (the last one of a block too).
+    pub fn init<B: Backend>(&self, init: &mut ParamInit<B>) -> ResNet<B> {
+        let conv1 = self.stem().init(init);
+        let bn1 = BatchNorm::new(init, STEM_CHANNELS);
+        let [layer1, layer2, layer3, layer4] = self.stages().map(|blocks| {
+            let blocks = blocks.into_iter();
+            blocks
+                .map(|shape| {
+                    if shape.bottleneck {
                         Block::Bottleneck(Bottleneck::new(init, shape))
                     } else {
                         Block::Basic(BasicBlock::new(init, shape))
@@ -182,8 +198,10 @@ impl<B: Backend> Block<B> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct BlockShape {
+/// What a block is made from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockShape {
+    bottleneck: bool,
     in_channels: usize,
     /// Channels of the 3x3 convolutions.
     width: usize,
@@ -191,15 +209,47 @@ struct BlockShape {
     stride: usize,
 }
 
+impl BlockShape {
+    /// Its convolutions, in order.
+    pub(crate) fn convolutions(&self) -> Vec<Conv2dConfig> {
+        if self.bottleneck {
+            self.three().to_vec()
+        } else {
+            self.two().to_vec()
+        }
+    }
+
+    /// Those of a basic block.
+    fn two(&self) -> [Conv2dConfig; 2] {
+        [
+            Conv2dConfig::new(self.in_channels, self.width, 3, self.stride),
+            Conv2dConfig::new(self.width, self.width, 3, 1),
+        ]
+    }
+
+    /// Those of a bottleneck. The stride is in the 3x3 convolution (torchvision's v1.5), where the paper has it in the
+    /// first 1x1.
+    fn three(&self) -> [Conv2dConfig; 3] {
+        [
+            Conv2dConfig::new(self.in_channels, self.width, 1, 1),
+            Conv2dConfig::new(self.width, self.width, 3, self.stride),
+            Conv2dConfig::new(self.width, self.out_channels, 1, 1),
+        ]
+    }
+
+    /// The convolution of its shortcut, if the shape changes.
+    pub(crate) fn projection(&self) -> Option<Conv2dConfig> {
+        let projected = self.stride != 1 || self.in_channels != self.out_channels;
+        projected.then(|| Conv2dConfig::new(self.in_channels, self.out_channels, 1, self.stride))
+    }
+}
+
 /// The projection of a shortcut whose shape changes; a tuple, so that names are `downsample.{0,1}`.
 type Downsample<B> = Option<(Conv2d<B>, BatchNorm<B>)>;
 
 fn downsample<B: Backend>(init: &mut ParamInit<B>, shape: BlockShape) -> Downsample<B> {
-    let projected = shape.stride != 1 || shape.in_channels != shape.out_channels;
-    projected.then(|| {
-        let conv = Conv2dConfig::new(shape.in_channels, shape.out_channels, 1, shape.stride);
-        (conv.init(init), BatchNorm::new(init, shape.out_channels))
-    })
+    let projection = shape.projection();
+    projection.map(|conv| (conv.init(init), BatchNorm::new(init, conv.out_channels)))
 }
 
 fn shortcut<B: Backend>(
@@ -225,14 +275,12 @@ struct BasicBlock<B: Backend> {
 
 impl<B: Backend> BasicBlock<B> {
     fn new(init: &mut ParamInit<B>, shape: BlockShape) -> Self {
-        let BlockShape {
-            in_channels, width, ..
-        } = shape;
+        let [conv1, conv2] = shape.two();
         Self {
-            conv1: Conv2dConfig::new(in_channels, width, 3, shape.stride).init(init),
-            bn1: BatchNorm::new(init, width),
-            conv2: Conv2dConfig::new(width, width, 3, 1).init(init),
-            bn2: BatchNorm::new(init, width),
+            conv1: conv1.init(init),
+            bn1: BatchNorm::new(init, conv1.out_channels),
+            conv2: conv2.init(init),
+            bn2: BatchNorm::new(init, conv2.out_channels),
             downsample: downsample(init, shape),
         }
     }
@@ -246,8 +294,6 @@ impl<B: Backend> BasicBlock<B> {
 }
 
 /// 1x1, 3x3 and 1x1 convolutions and a shortcut.
-///
-/// The stride is in the 3x3 convolution (torchvision's v1.5), where the paper has it in the first 1x1.
 #[derive(Module, Debug)]
 struct Bottleneck<B: Backend> {
     conv1: Conv2d<B>,
@@ -261,19 +307,14 @@ struct Bottleneck<B: Backend> {
 
 impl<B: Backend> Bottleneck<B> {
     fn new(init: &mut ParamInit<B>, shape: BlockShape) -> Self {
-        let BlockShape {
-            in_channels,
-            width,
-            out_channels,
-            stride,
-        } = shape;
+        let [conv1, conv2, conv3] = shape.three();
         Self {
-            conv1: Conv2dConfig::new(in_channels, width, 1, 1).init(init),
-            bn1: BatchNorm::new(init, width),
-            conv2: Conv2dConfig::new(width, width, 3, stride).init(init),
-            bn2: BatchNorm::new(init, width),
-            conv3: Conv2dConfig::new(width, out_channels, 1, 1).init(init),
-            bn3: BatchNorm::new(init, out_channels),
+            conv1: conv1.init(init),
+            bn1: BatchNorm::new(init, conv1.out_channels),
+            conv2: conv2.init(init),
+            bn2: BatchNorm::new(init, conv2.out_channels),
+            conv3: conv3.init(init),
+            bn3: BatchNorm::new(init, conv3.out_channels),
             downsample: downsample(init, shape),
         }
     }

@@ -23,9 +23,10 @@ use crate::nn::drop_path::{BlockDropPath, Branch};
 use crate::nn::{LayerNorm, Linear, ParamInit, PatchProjection, pos_embed, self_attention};
 use crate::pass::Pass;
 
-/// Blocks of every vision transformer here.
+/// Number of blocks of every vision transformer here.
 pub const DEPTH: usize = 12;
-const MLP_RATIO: usize = 4;
+/// Width of the hidden layer of a block's MLP for each number of a token.
+pub(crate) const MLP_RATIO: usize = 4;
 /// The image size that the positional embeddings are made for.
 const NATIVE_PX: usize = 224;
 /// Patches along each side of the native grid with `small_input`.
@@ -85,15 +86,20 @@ impl VitConfig {
         }
     }
 
+    /// Patches along each side of the image that the positional embeddings are made for.
+    pub fn grid(&self) -> usize {
+        if self.small_input {
+            SMALL_GRID
+        } else {
+            NATIVE_PX / self.patch_px()
+        }
+    }
+
     /// A network with the reference's initialisation: linear weights, class token and positional embeddings
     /// N(0, .02), biases 0, layer normalisation 1 and 0, the patch projection as PyTorch's convolutions.
     pub fn init<B: Backend>(&self, init: &mut ParamInit<B>) -> Vit<B> {
         let VitVariant { dim, heads, .. } = self.variant;
-        let grid = if self.small_input {
-            SMALL_GRID
-        } else {
-            NATIVE_PX / self.patch_px()
-        };
+        let grid = self.grid();
         Vit {
             cls_token: init.normal([1, 1, dim], INIT_STD),
             pos_embed: init.normal([1, grid * grid + 1, dim], INIT_STD),

@@ -3,9 +3,13 @@
 pub mod bench;
 pub mod doctor;
 pub mod evaluation;
+pub mod export;
+pub mod import;
+pub mod inspect;
 pub mod knn;
 pub mod list;
 pub mod pretrain;
 pub mod results;
 pub mod selftest;
 pub mod sweep;
+mod wanted;

@@ -8,6 +8,10 @@ mod text;
 
 use std::io::{IsTerminal, Write};
 
+use serde::Serialize;
+
+use crate::exit::CliError;
+
 pub use progress::Progress;
 pub use sweep::{built_in_sweeps, plan, settings};
 pub use text::grouped;
@@ -15,6 +19,17 @@ pub use text::grouped;
 /// Prints a result. A reader that went away is no error of ours.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
+}
+
+/// Prints a result as JSON.
+///
+/// # Errors
+/// If it has no JSON form.
+pub fn say_json(result: &impl Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(result)
+        .map_err(|error| CliError::Usage(format!("--json: {error}")))?;
+    say(&text);
+    Ok(())
 }
 
 /// Prints what is good to know and no result.

@@ -13,7 +13,8 @@ use crate::backend::Backend;
 
 /// A source of initial parameter values on one device.
 pub struct ParamInit<B: Backend> {
-    rng: ChaCha8Rng,
+    /// `None` gives zeros.
+    rng: Option<ChaCha8Rng>,
     device: B::Device,
 }
 
@@ -21,7 +22,15 @@ impl<B: Backend> ParamInit<B> {
     /// Values drawn from `seed`, placed on `device`.
     pub fn new(seed: u64, device: &B::Device) -> Self {
         Self {
-            rng: ChaCha8Rng::seed_from_u64(seed),
+            rng: Some(ChaCha8Rng::seed_from_u64(seed)),
+            device: device.clone(),
+        }
+    }
+
+    /// Zeros in the place of drawn values, for networks whose values are loaded.
+    pub fn zeros(device: &B::Device) -> Self {
+        Self {
+            rng: None,
             device: device.clone(),
         }
     }
@@ -73,11 +82,16 @@ impl<B: Backend> ParamInit<B> {
         shape: [usize; D],
         distribution: impl Distribution<f64>,
     ) -> Param<Tensor<B, D>> {
-        let count = shape.iter().product();
-        let values: Vec<f32> = (0..count)
-            .map(|_| distribution.sample(&mut self.rng) as f32)
-            .collect();
-        let tensor = Tensor::from_data(TensorData::new(values, shape), &self.device);
+        let tensor = match &mut self.rng {
+            Some(rng) => {
+                let count = shape.iter().product();
+                let values: Vec<f32> = (0..count)
+                    .map(|_| distribution.sample(rng) as f32)
+                    .collect();
+                Tensor::from_data(TensorData::new(values, shape), &self.device)
+            }
+            None => Tensor::zeros(shape, &self.device),
+        };
         Param::initialized(ParamId::new(), tensor.require_grad())
     }
 }

@@ -9,7 +9,7 @@ use super::init::ParamInit;
 use crate::backend::Backend;
 
 /// timm's value for vision transformers; PyTorch's default is 1e-5.
-const EPSILON: f64 = 1e-6;
+pub(crate) const EPSILON: f64 = 1e-6;
 
 /// `y = weight * (x - mean) / sqrt(var + 1e-6) + bias`, with mean and biased variance over the last
 /// dimension of each row, under PyTorch's names.

@@ -9,7 +9,7 @@ mod buffer;
 mod conv;
 pub mod drop_path;
 pub mod init;
-mod layer_norm;
+pub(crate) mod layer_norm;
 mod linear;
 pub mod norm;
 mod patch;

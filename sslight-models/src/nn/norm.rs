@@ -17,7 +17,8 @@ use super::conv::Conv2d;
 use super::init::ParamInit;
 use crate::backend::Backend;
 
-const EPSILON: f64 = 1e-5;
+/// PyTorch's value.
+pub(crate) const EPSILON: f64 = 1e-5;
 /// Weight of the newest batch in the running statistics (PyTorch's `momentum`).
 const BN_MOMENTUM: f64 = 0.1;
 

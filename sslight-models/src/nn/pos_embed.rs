@@ -51,6 +51,34 @@ pub fn resize<B: Backend>(table: Tensor<B, 3>, [rows, columns]: [usize; 2]) -> T
     cat(vec![class_row, resized], 1)
 }
 
+/// [`resize`] of values on the host: a table of rows of `dim` values.
+///
+/// # Panics
+/// If the table has not one row more than a square number.
+pub fn resize_values(table: &[f32], dim: usize, [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let tokens = table.len() / dim;
+    let native = (tokens - 1).isqrt();
+    assert!(
+        native * native + 1 == tokens,
+        "pos_embed::resize_values: {tokens} rows are not one and a square number"
+    );
+    if [rows, columns] == [native, native] {
+        return table.to_vec();
+    }
+    let (class_row, grid) = table.split_at(dim);
+    let mut resized = class_row.to_vec();
+    for weights in resize_matrix(native, [rows, columns]).chunks(native * native) {
+        let mut row = vec![0.0; dim];
+        for (weight, from) in weights.iter().zip(grid.chunks(dim)) {
+            for (sum, value) in row.iter_mut().zip(from) {
+                *sum += weight * f64::from(*value);
+            }
+        }
+        resized.extend(row.into_iter().map(|value| value as f32));
+    }
+    resized
+}
+
 /// Row-major `[rows * columns, native^2]`: what each patch of the grid takes from each row of the table.
 fn resize_matrix(native: usize, [rows, columns]: [usize; 2]) -> Vec<f64> {
     let vertical = axis_weights(native, rows);
@@ -145,6 +173,17 @@ mod tests {
         let by_row = host_values(resize(table(5, |row, _| row as f32), [2, 3]));
         assert!((by_row[1] - by_row[3]).abs() < TOLERANCE, "{by_row:?}");
         assert!(by_row[4] - by_row[1] > 1.0, "{by_row:?}");
+    }
+
+    #[test]
+    fn a_table_on_the_host_is_resized_as_one_on_a_device() {
+        let table = table(7, |row, column| ((row * 7 + column) as f32).sin());
+        let device = host_values(resize(table.clone(), [4, 9]));
+        let host = resize_values(&host_values(table), 1, [4, 9]);
+        assert_eq!(host.len(), device.len());
+        for (host, device) in host.iter().zip(device) {
+            assert!((host - device).abs() < TOLERANCE, "{host} and {device}");
+        }
     }
 
     #[test]

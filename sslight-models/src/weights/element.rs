@@ -1,5 +1,7 @@
 //! Element types of weights files, and their values as the numbers of this program.
 
+use std::fmt;
+
 use half::{bf16, f16};
 
 /// The type of a tensor's elements in a file.
@@ -66,6 +68,24 @@ impl ElementType {
             Self::U8 => words(bytes, |word| u8::from_le_bytes(word).into()),
             Self::Bool => words(bytes, |[byte]| u8::from(byte != 0).into()),
         }
+    }
+}
+
+/// As safetensors names them.
+impl fmt::Display for ElementType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::F64 => "F64",
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+            Self::I64 => "I64",
+            Self::I32 => "I32",
+            Self::I16 => "I16",
+            Self::I8 => "I8",
+            Self::U8 => "U8",
+            Self::Bool => "BOOL",
+        })
     }
 }
 

@@ -3,9 +3,9 @@
 use safetensors::SafeTensorError;
 use thiserror::Error;
 
-use super::LoadReport;
 use super::pytorch::PytorchError;
 use super::report::first_names;
+use super::{LoadReport, Precision, Role};
 use crate::BackboneKind;
 
 /// Why weights were not loaded. Nothing has changed then.
@@ -47,6 +47,34 @@ pub enum WeightsError {
         name: String,
         /// What the file says.
         element: String,
+    },
+    /// A value that the wanted element type cannot hold.
+    #[error(
+        "tensor {name} has the value {value}, which {precision} cannot hold; write it as bf16 or f32"
+    )]
+    OutOfRange {
+        /// The tensor.
+        name: String,
+        /// The value.
+        value: f32,
+        /// The element type.
+        precision: Precision,
+    },
+    /// The network of a role is asked for, and the file has only others.
+    #[error("it holds no {role} of {kind}; leave role out, or give a checkpoint that has one")]
+    NoRole {
+        /// The role.
+        role: Role,
+        /// The network.
+        kind: BackboneKind,
+    },
+    /// No network is the one of the file.
+    #[error(
+        "the weights are of no backbone that is known: {candidates}; name the nearest with backbone=NAME and partial=true, or give another file"
+    )]
+    Unrecognised {
+        /// The nearest ones, in words.
+        candidates: String,
     },
     /// Names or shapes do not fit the network.
     #[error("the weights do not fit the network: {0}")]

@@ -1,13 +1,13 @@
 //! A file of weights of any format that is read: its tensors by name, their values on demand.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use ::safetensors::SafeTensors;
 
-use super::WeightsError;
 use super::pytorch::{PytorchFile, PytorchFormat, TensorRef, Value};
 use super::safetensors::element_type;
+use super::{ElementType, Role, WeightsError};
 
 /// Where checkpoints keep a state dict, the most wanted first: of several networks the student's.
 const PARTS: [&str; 6] = [
@@ -16,8 +16,10 @@ const PARTS: [&str; 6] = [
     "model",
     "student",
     "network",
-    "teacher",
+    TEACHER,
 ];
+/// The part that is a teacher's whatever the names in it.
+const TEACHER: &str = "teacher";
 
 /// Bytes of a tensor's name at most. A pickle names one text as often as it likes, so that long ones would make much
 /// work of a small file.
@@ -28,7 +30,9 @@ const MAX_NAME: usize = 1024;
 pub struct WeightsFile<'a> {
     format: WeightsFormat,
     part: Option<&'static str>,
+    wanted: Option<Role>,
     entries: Vec<WeightsEntry>,
+    metadata: BTreeMap<String, String>,
     source: Source<'a>,
 }
 
@@ -58,6 +62,8 @@ pub struct WeightsEntry {
     pub name: String,
     /// Dimensions.
     pub shape: Vec<usize>,
+    /// The type of its elements; `None` for one that is not handled.
+    pub element: Option<ElementType>,
     tensor: Option<TensorRef>,
 }
 
@@ -74,45 +80,84 @@ impl<'a> WeightsFile<'a> {
     /// # Errors
     /// If the file is damaged, is of another format or holds no tensors by name.
     pub fn open(bytes: &'a [u8]) -> Result<Self, WeightsError> {
-        match PytorchFile::detect(bytes)? {
-            Some(format) => Self::pytorch(PytorchFile::parse(bytes, format)?, format),
-            // A length and JSON.
-            None if bytes.get(8) == Some(&b'{') => {
-                Ok(Self::safetensors(SafeTensors::deserialize(bytes)?))
-            }
-            None => Err(WeightsError::UnknownFormat),
-        }
+        Self::open_for(bytes, None)
     }
 
-    fn safetensors(file: SafeTensors<'a>) -> Self {
+    /// [`open`](Self::open), for the network of a role in a file that may hold several.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_for(bytes: &'a [u8], role: Option<Role>) -> Result<Self, WeightsError> {
+        let mut file = match PytorchFile::detect(bytes)? {
+            Some(format) => Self::pytorch(PytorchFile::parse(bytes, format)?, format, role)?,
+            // A length and JSON.
+            None if bytes.get(8) == Some(&b'{') => Self::safetensors(bytes)?,
+            None => return Err(WeightsError::UnknownFormat),
+        };
+        file.wanted = role;
+        Ok(file)
+    }
+
+    fn safetensors(bytes: &'a [u8]) -> Result<Self, WeightsError> {
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        let file = SafeTensors::deserialize(bytes)?;
         let entries = file.iter().map(|(name, view)| WeightsEntry {
             name: name.to_string(),
             shape: view.shape().to_vec(),
+            element: element_type(view.dtype()),
             tensor: None,
         });
         let mut entries: Vec<WeightsEntry> = entries.collect();
         // They come in the order of a hash table.
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Self {
+        let metadata = header.metadata().clone().unwrap_or_default();
+        Ok(Self {
             format: WeightsFormat::Safetensors,
             part: None,
+            wanted: None,
             entries,
+            metadata: metadata.into_iter().collect(),
             source: Source::Safetensors(file),
-        }
+        })
     }
 
-    fn pytorch(file: PytorchFile<'a>, format: PytorchFormat) -> Result<Self, WeightsError> {
+    fn pytorch(
+        file: PytorchFile<'a>,
+        format: PytorchFormat,
+        role: Option<Role>,
+    ) -> Result<Self, WeightsError> {
         let (part, state_dict) = file
             .root()
-            .and_then(state_dict)
+            .and_then(|root| state_dict(root, role))
             .ok_or_else(|| no_state_dict(file.root()))?;
         let entries = entries(state_dict)?;
         Ok(Self {
             format: WeightsFormat::Pytorch(format),
             part,
+            wanted: None,
             entries,
+            metadata: BTreeMap::new(),
             source: Source::Pytorch(file),
         })
+    }
+
+    /// The role that it was opened for.
+    pub fn wanted_role(&self) -> Option<Role> {
+        self.wanted
+    }
+
+    /// Texts beside the tensors, which safetensors files may have.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// Whose network it is that has names of this role in the part of the file that was opened.
+    pub(super) fn role_of(&self, names: Role) -> Role {
+        if self.part == Some(TEACHER) {
+            Role::Teacher
+        } else {
+            names
+        }
     }
 
     /// Its format.
@@ -179,6 +224,7 @@ fn entries(dict: Value<'_>) -> Result<Vec<WeightsEntry>, WeightsError> {
     let entries = found.into_iter().map(|(name, (_, tensor))| WeightsEntry {
         name: name.to_string(),
         shape: tensor.shape().to_vec(),
+        element: Some(tensor.element()),
         tensor: Some(tensor.clone()),
     });
     Ok(entries.collect())
@@ -186,9 +232,10 @@ fn entries(dict: Value<'_>) -> Result<Vec<WeightsEntry>, WeightsError> {
 
 /// The state dict of what was saved, and the key that it is under. A checkpoint may have tensors beside its state dict
 /// (a best score), so that the whole counts as one only if none of its parts does.
-fn state_dict(root: Value<'_>) -> Option<(Option<&'static str>, Value<'_>)> {
+fn state_dict(root: Value<'_>, role: Option<Role>) -> Option<(Option<&'static str>, Value<'_>)> {
     let holds_tensors = |dict: &Value<'_>| tensors(*dict).next().is_some();
-    let part = PARTS.into_iter().find_map(|part| {
+    let first = (role == Some(Role::Teacher)).then_some(TEACHER);
+    let part = first.into_iter().chain(PARTS).find_map(|part| {
         let dict = root.get(part).filter(holds_tensors)?;
         Some((Some(part), dict))
     });

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 
 use super::names::{is_batch_counter, is_of_head, prefixes, torchvision_name};
 use super::report::first_names;
-use super::{LoadReport, WeightMap, WeightsEntry, WeightsError, WeightsFile};
+use super::{LoadReport, Role, WeightMap, WeightsEntry, WeightsError, WeightsFile};
 use crate::backend::Backend;
 use crate::params;
 use crate::{Backbone, BackboneKind};
@@ -22,6 +22,8 @@ const NAMES_SHOWN: usize = 3;
 #[derive(Debug, Clone)]
 pub struct Import<'f> {
     kind: BackboneKind,
+    /// Whose network it is.
+    pub role: Role,
     /// What stands before the backbone's names in the file.
     pub prefix: String,
     /// The tensors under the prefix against those of the network.
@@ -36,10 +38,12 @@ pub struct Import<'f> {
 }
 
 impl<'f> Import<'f> {
-    /// Finds the tensors of a backbone in a file, under the prefix with the most names that the backbone has.
+    /// Finds the tensors of a backbone in a file, under the prefix with the most names that the backbone has; if the
+    /// file was opened for a role, among the prefixes of that role.
     ///
     /// # Errors
-    /// [`WeightsError::NothingFits`] if there is none, [`WeightsError::Ambiguous`] if there are two for one place.
+    /// [`WeightsError::NothingFits`] if there is none, [`WeightsError::NoRole`] if there is only one of another role,
+    /// [`WeightsError::Ambiguous`] if there are two for one place.
     pub fn of<B: Backend>(
         backbone: &Backbone<B>,
         kind: BackboneKind,
@@ -50,15 +54,24 @@ impl<'f> Import<'f> {
             shapes.insert(name.to_string(), shape.to_vec());
         });
         let names: Vec<&str> = file.entries().iter().map(|e| e.name.as_str()).collect();
-        let prefix = best_prefix(kind, &names, |ours| shapes.contains_key(ours));
-        let prefix = prefix.ok_or_else(|| WeightsError::NothingFits {
-            kind,
-            names: names
-                .iter()
-                .take(NAMES_SHOWN)
-                .map(ToString::to_string)
-                .collect(),
-        })?;
+        let best = |role: Option<Role>| {
+            let prefixes = prefixes().map(|(of, prefix)| (file.role_of(of), prefix));
+            let wanted = prefixes.filter(|(of, _)| role.is_none_or(|role| role == *of));
+            best_prefix(kind, &names, wanted, |ours| shapes.contains_key(ours))
+        };
+        let (role, prefix) = match (best(file.wanted_role()), file.wanted_role()) {
+            (Some(found), _) => found,
+            (None, Some(role)) if best(None).is_some() => {
+                return Err(WeightsError::NoRole { role, kind });
+            }
+            (None, _) => {
+                let names = names.iter().take(NAMES_SHOWN);
+                return Err(WeightsError::NothingFits {
+                    kind,
+                    names: names.map(ToString::to_string).collect(),
+                });
+            }
+        };
 
         let (mut head, mut elsewhere) = (Vec::new(), Vec::new());
         // By our names, or the file's where we have none.
@@ -98,6 +111,7 @@ impl<'f> Import<'f> {
         let fitting = fitting.into_iter();
         Ok(Self {
             kind,
+            role,
             prefix,
             report,
             head,
@@ -105,6 +119,11 @@ impl<'f> Import<'f> {
             file,
             fitting: fitting.map(|(ours, (_, entry))| (ours, entry)).collect(),
         })
+    }
+
+    /// Our names of the tensors that fit, in the order of the file.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.fitting.iter().map(|(name, _)| name.as_str())
     }
 
     /// Whether something of the file is no part of the backbone: a head, other parts of the network, or what a
@@ -155,8 +174,9 @@ impl fmt::Display for Import<'_> {
 fn best_prefix(
     kind: BackboneKind,
     names: &[&str],
+    prefixes: impl Iterator<Item = (Role, String)>,
     is_ours: impl Fn(&str) -> bool,
-) -> Option<String> {
+) -> Option<(Role, String)> {
     let matches = |prefix: &str| {
         let ours = names.iter().filter_map(|name| {
             let ours = torchvision_name(kind, name.strip_prefix(prefix)?)?;
@@ -165,13 +185,13 @@ fn best_prefix(
         ours.collect::<HashSet<_>>().len()
     };
     let mut best = None;
-    for prefix in prefixes() {
+    for (role, prefix) in prefixes {
         let count = matches(&prefix);
         if count > best.as_ref().map_or(0, |(count, _)| *count) {
-            best = Some((count, prefix));
+            best = Some((count, (role, prefix)));
         }
     }
-    best.map(|(_, prefix)| prefix)
+    best.map(|(_, found)| found)
 }
 
 #[cfg(test)]

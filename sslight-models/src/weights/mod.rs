@@ -4,14 +4,17 @@
 //! * [`WeightsFile`]: a safetensors or PyTorch file, its tensors by name.
 //! * [`Import`]: which of them are a backbone's, under whatever prefix and in the [`names`] of torchvision, timm or
 //!   the reference.
+//! * [`detect`]: which backbone the tensors of a file are.
 //! * [`pytorch`]: all that a file of `torch.save` holds.
 //! * [`load_named`], [`LoadReport`]: every tensor finds its place, or the report says which did not.
 
+mod detect;
 mod element;
 mod error;
 mod file;
 mod import;
 pub mod names;
+mod precision;
 pub mod pytorch;
 mod report;
 mod role;
@@ -21,13 +24,15 @@ use std::collections::HashMap;
 
 use burn::module::Module;
 
+pub use detect::{Candidate, detect, empty_backbone};
 pub use element::ElementType;
 pub use error::WeightsError;
 pub use file::{WeightsEntry, WeightsFile, WeightsFormat};
 pub use import::Import;
+pub use precision::Precision;
 pub use report::{LoadReport, assign, load_named};
 pub use role::Role;
-pub use safetensors::to_safetensors;
+pub use safetensors::{StoredTensor, stored_to_safetensors, to_safetensors};
 
 use crate::backend::Backend;
 use crate::params::{self, NamedTensor};

@@ -3,34 +3,59 @@
 //! Ours are torchvision's and timm's. The reference wraps a convolutional network's layers in one sequential
 //! container `encoder`, so that its names count positions.
 
+use super::Role;
 use crate::BackboneKind;
 
-/// What stands before a backbone's names in checkpoints, with and without `module.`, which distributed training adds:
-/// plain networks, this program's and the reference's methods, MoCo's, SimSiam's and MoCo-v3's published code. Of
-/// several networks the one that learns comes before its moving average.
-const PREFIXES: [&str; 12] = [
+/// What stands before a backbone's names in checkpoints: plain networks, this program's and the reference's methods,
+/// the published code of DINO, MoCo (1 to 3), SwAV and SimSiam, and the libraries lightly and solo-learn.
+const STUDENTS: [&str; 11] = [
     "",
     "backbone.",
     "student.backbone.",
     "student.",
+    "student_backbone.",
     "network.backbone.",
     "encoder_q.backbone.",
     "encoder_q.",
     "base_encoder.",
     "encoder.",
     "model.",
+];
+/// The same for moving averages of them.
+const TEACHERS: [&str; 8] = [
     "teacher.backbone.",
     "teacher.",
+    "teacher_backbone.",
+    "encoder_k.backbone.",
+    "encoder_k.",
+    "momentum_encoder.",
+    "momentum_backbone.",
+    "backbone_momentum.",
 ];
-const DISTRIBUTED: &str = "module.";
+/// What distributed training and compilation put around a network.
+const WRAPPERS: [&str; 5] = [
+    "",
+    "module.",
+    "_orig_mod.",
+    "module._orig_mod.",
+    "_orig_mod.module.",
+];
+/// What compilation of the backbone alone puts before its names.
+const COMPILED: &str = "_orig_mod.";
 
 /// Modules that classify or project features, by the first part of their names.
 const HEADS: [&str; 5] = ["fc", "classifier", "head", "projection_head", "prototypes"];
 
-/// Every prefix that a backbone may have, in the order in which equally good ones are taken.
-pub(super) fn prefixes() -> impl Iterator<Item = String> {
-    let outer = ["", DISTRIBUTED].into_iter();
-    outer.flat_map(|outer| PREFIXES.map(|prefix| format!("{outer}{prefix}")))
+/// Every prefix that a backbone may have, and whose network it is, in the order in which equally good ones are taken:
+/// of several networks the one that learns comes before its moving average.
+pub(super) fn prefixes() -> impl Iterator<Item = (Role, String)> {
+    let students = STUDENTS.iter().map(|prefix| (Role::Student, *prefix));
+    let teachers = TEACHERS.iter().map(|prefix| (Role::Teacher, *prefix));
+    students.chain(teachers).flat_map(|(role, prefix)| {
+        WRAPPERS.into_iter().flat_map(move |outer| {
+            ["", COMPILED].map(|inner| (role, format!("{outer}{prefix}{inner}")))
+        })
+    })
 }
 
 /// Whether a tensor beside a backbone's belongs to its classifier or projection head.
