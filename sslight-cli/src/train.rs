@@ -58,11 +58,22 @@ pub fn facts(resolved: &ResolvedConfig) -> Result<DataFacts, DataError> {
 
 /// The first interrupt asks for a clean stop, the second ends the program at once.
 pub fn stop_on_interrupt() -> Result<StopHandle, CliError> {
+    stop_with(
+        "stopping after this step, with a checkpoint; interrupt again to stop at once without one",
+    )
+}
+
+/// As [`stop_on_interrupt`], for work that leaves nothing behind.
+pub fn stop_and_leave_nothing() -> Result<StopHandle, CliError> {
+    stop_with("stopping after this batch; interrupt again to stop at once")
+}
+
+fn stop_with(warning: &'static str) -> Result<StopHandle, CliError> {
     let stop = StopHandle::new();
     let asked = stop.clone();
     ctrlc::set_handler(move || {
         if asked.request() {
-            ui::warn("stopping after this step, with a checkpoint; interrupt again to stop at once without one");
+            ui::warn(warning);
         } else {
             std::process::exit(130);
         }

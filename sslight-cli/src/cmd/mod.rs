@@ -1,9 +1,13 @@
 //! One file a verb: its `run` does it and says how it went.
 
+pub mod attention;
 pub mod bench;
 pub mod doctor;
+pub mod embed;
 pub mod knn;
 pub mod list;
+pub mod neighbours;
 pub mod pretrain;
+pub mod project;
 pub mod selftest;
 pub mod sweep;

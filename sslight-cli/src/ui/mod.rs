@@ -2,12 +2,14 @@
 //!
 //! Results and plain progress lines go to standard output; the bar, notes, warnings and errors to standard error.
 
+mod images;
 mod progress;
 mod sweep;
 mod text;
 
 use std::io::{IsTerminal, Write};
 
+pub use images::Images;
 pub use progress::Progress;
 pub use sweep::{built_in_sweeps, plan, settings};
 pub use text::grouped;
