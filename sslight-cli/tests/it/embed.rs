@@ -33,17 +33,17 @@ fn refused(folder: &Path, words: &[&str], code: i32) -> String {
 fn a_run_gives_features_neighbours_and_a_projection() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path();
-    done(folder, &["pretrain", "debug/tiny", "out=a", "-q"]);
+    done(
+        folder,
+        &["pretrain", "debug/tiny", "backbone=resnet18", "out=a", "-q"],
+    );
 
     let (told, _) = done(
         folder,
         &["embed", "a", "split=validation", "out=f/a.csv", "--json"],
     );
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(
-        (&told["images"], &told["dim"]),
-        (&1000.into(), &1280.into())
-    );
+    assert_eq!((&told["images"], &told["dim"]), (&1000.into(), &512.into()));
     let wait = told["data_wait"].as_f64().unwrap();
     assert!((0.0..=1.0).contains(&wait), "{wait}");
     let lines = fs::read_to_string(folder.join("f/a.csv")).unwrap();
@@ -75,8 +75,8 @@ fn a_run_gives_features_neighbours_and_a_projection() {
 
     assert_eq!(
         refused(folder, &["attention", "a", "out=attention"], 2),
-        "error: mobilenet_v2 is a convolutional network and has no attention; vit_tiny_16, vit_tiny_32, \
-         vit_small_16 have it. For mobilenet_v2 see `sslight neighbours` and `sslight project`\n"
+        "error: resnet18 is a convolutional network and has no attention; vit_tiny_16, vit_tiny_32, \
+         vit_small_16 have it. For resnet18 see `sslight neighbours` and `sslight project`\n"
     );
 }
 

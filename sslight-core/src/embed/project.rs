@@ -124,7 +124,7 @@ pub fn project(
     let points = places.into_iter().zip(&collected.indices);
     let scatter = Scatter {
         title: format!("{title} of the features of {count} images"),
-        line: protocol.line(),
+        lines: protocol.lines(),
         axes,
         class_names: images.source.class_names().to_vec(),
         points: points

@@ -40,12 +40,20 @@ impl Protocol {
         }
     }
 
-    /// One line for a picture.
+    /// One line for a wide picture.
     pub fn line(&self) -> String {
-        format!(
-            "{} of {}; {}; shorter side {} px, centre {} px",
-            self.backbone, self.weights, self.data, self.resize, self.crop
-        )
+        self.lines().join("; ")
+    }
+
+    /// The network, and the images.
+    pub fn lines(&self) -> [String; 2] {
+        [
+            format!("{} of {}", self.backbone, self.weights),
+            format!(
+                "{}; shorter side {} px, centre {} px",
+                self.data, self.resize, self.crop
+            ),
+        ]
     }
 
     /// The same as JSON.

@@ -13,7 +13,7 @@ use crate::draw::{Canvas, DARK, GREY, LIGHT_GREY, PlotCanvas, class_colour, fit,
 
 const FONT: &str = "sans-serif";
 const PLOT: (u32, u32) = (760, 720);
-const HEAD: u32 = 64;
+const HEAD: u32 = 82;
 const LEGEND: u32 = 200;
 const LEGEND_LINE: i32 = 22;
 /// Classes that a legend names.
@@ -29,7 +29,7 @@ const BORDER: f64 = 0.04;
 pub(super) struct Scatter {
     pub title: String,
     /// How the features came about.
-    pub line: String,
+    pub lines: [String; 2],
     pub axes: [String; 2],
     /// Empty without classes.
     pub class_names: Vec<String>,
@@ -60,7 +60,7 @@ pub(super) fn png(scatter: &Scatter) -> Result<Vec<u8>, EmbedError> {
     draw(&root, scatter).map_err(EmbedError::Drawing)?;
     drop(root);
     canvas
-        .png(&format!("{}; {}", scatter.title, scatter.line))
+        .png(&format!("{}; {}", scatter.title, scatter.lines.join("; ")))
         .map_err(|error| EmbedError::Drawing(error.to_string()))
 }
 
@@ -132,12 +132,14 @@ fn draw<D: DrawingBackend>(root: &DrawingArea<D, Shift>, scatter: &Scatter) -> R
             (24, 24),
             style(TITLE_SIZE, DARK, HPos::Left),
         ))?;
-        let line = shortened(&scatter.line, TEXT_SIZE, most);
-        head.draw(&Text::new(
-            line,
-            (24, 50),
-            style(TEXT_SIZE, GREY, HPos::Left),
-        ))?;
+        for (line, y) in scatter.lines.iter().zip([50, 68]) {
+            let line = shortened(line, TEXT_SIZE, most);
+            head.draw(&Text::new(
+                line,
+                (24, y),
+                style(TEXT_SIZE, GREY, HPos::Left),
+            ))?;
+        }
         let (plot, legend) = body.split_horizontally(PLOT.0);
         draw_points(&plot, scatter)?;
         if !scatter.class_names.is_empty() {
@@ -159,7 +161,7 @@ fn draw_points<D: DrawingBackend>(
     let high = f64::from(PLOT.1 - 2 * MARGIN - X_LABELS);
     let [x, y] = scatter.ranges((wide, high));
     let decimals = decimals((x.end - x.start).min(y.end - y.start));
-    let number = |value: &f64| format!("{:.decimals$}", value + 0.0);
+    let number = |value: &f64| tick(*value, decimals);
     let mut chart = ChartBuilder::on(area)
         .margin(MARGIN)
         .x_label_area_size(X_LABELS)
@@ -207,6 +209,15 @@ fn decimals(span: f64) -> usize {
     (1.0 - span.log10().floor()).clamp(0.0, 6.0) as usize
 }
 
+/// A number without the sign of a zero.
+fn tick(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(rest) if rest.chars().all(|c| matches!(c, '0' | '.')) => rest.to_owned(),
+        _ => text,
+    }
+}
+
 fn draw_legend<D: DrawingBackend>(
     area: &DrawingArea<D, Shift>,
     scatter: &Scatter,
@@ -252,7 +263,7 @@ mod tests {
         };
         Scatter {
             title: "PCA of the features of some images".to_owned(),
-            line: "resnet18 of a & b".to_owned(),
+            lines: ["resnet18 of a & b".to_owned(), "images".to_owned()],
             axes: ["PC 1".to_owned(), "PC 2".to_owned()],
             class_names: (0..classes).map(|i| format!("class <{i}>")).collect(),
             points: (0..count).map(point).collect(),
@@ -284,6 +295,14 @@ mod tests {
         assert!(((x.end - x.start) / 600.0 - (y.end - y.start) / 300.0).abs() < 1e-9);
         let inside = |p: &Point| x.contains(&p.place[0]) && y.contains(&p.place[1]);
         assert!(scatter.points.iter().all(inside));
+    }
+
+    #[test]
+    fn a_tick_at_zero_has_no_sign() {
+        assert_eq!(
+            [tick(-1e-9, 1), tick(-0.2, 1), tick(0.0, 2)],
+            ["0.0", "-0.2", "0.00"]
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::run::assemble;
 
 /// A name that needs quoting.
 const AWKWARD: &str = "a, \"b\".png";
-const DIM: usize = 1280;
+const DIM: usize = 512;
 
 struct Fixture {
     root: tempfile::TempDir,
@@ -47,6 +47,8 @@ fn fixture(names: &[&str], more: &[&str]) -> Fixture {
         format!("data={}", data.display()),
         "views.global.size=16".to_owned(),
         "workers=2".to_owned(),
+        // Before training, features of mobilenet_v2 are equal to rounding.
+        "backbone=resnet18".to_owned(),
         "max_bad_images=1".to_owned(),
     ];
     let more = more.iter().map(|word| (*word).to_owned());
@@ -216,7 +218,7 @@ fn read_safetensors(path: &Path) -> Vec<Read> {
     let protocol: serde_json::Value = serde_json::from_str(&told["protocol"]).unwrap();
     assert_eq!(
         (&protocol["backbone"], &protocol["crop"]),
-        (&"mobilenet_v2".into(), &16.into())
+        (&"resnet18".into(), &16.into())
     );
     let features = file.tensor("features").unwrap();
     assert_eq!(features.shape(), [names.len(), DIM]);
@@ -295,13 +297,13 @@ fn images_without_classes_have_neither_label_nor_class() {
 fn more_images_than_a_row_group_come_in_order() {
     let names: Vec<String> = (0..1100).map(|i| format!("{i:04}.png")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let fixture = fixture(&names, &["backbone=resnet18"]);
+    let fixture = fixture(&names, &[]);
     fixture.export("f.parquet", false).unwrap();
     let rows = read_parquet(&fixture.path("f.parquet"));
     assert_eq!(rows.len(), 1100);
     for (row, name) in rows.iter().zip(names) {
         assert!(row.path.ends_with(name), "{} {name}", row.path);
-        assert_eq!(row.features.len(), 512);
+        assert_eq!(row.features.len(), DIM);
     }
 }
 
@@ -446,14 +448,14 @@ fn projections_have_a_mark_for_each_image_and_are_the_same_each_time() {
         assert_eq!(projected.extracted.images, 7);
         let text = fs::read_to_string(fixture.path(&name(".svg"))).unwrap();
         assert_eq!(text.matches("<circle").count(), 7 + 2);
-        assert!(text.contains("c1 (3)") && text.contains("mobilenet_v2 of a.safetensors"));
+        assert!(text.contains("c1 (3)") && text.contains("resnet18 of a.safetensors"));
         fixture.project(&name("2.svg"), projection).unwrap();
         assert_eq!(
             fs::read_to_string(fixture.path(&name("2.svg"))).unwrap(),
             text
         );
         fixture.project(&name(".png"), projection).unwrap();
-        assert_eq!(png_size(&fixture.path(&name(".png"))), (1920, 1568));
+        assert_eq!(png_size(&fixture.path(&name(".png"))), (1920, 1604));
     }
 }
 
@@ -509,7 +511,7 @@ fn a_transformer_has_a_sheet_for_each_image_and_a_convolutional_network_an_expla
     let error = attention(&labelled()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "mobilenet_v2 is a convolutional network and has no attention; vit_tiny_16, vit_tiny_32, vit_small_16 have \
-         it. For mobilenet_v2 see `sslight neighbours` and `sslight project`"
+        "resnet18 is a convolutional network and has no attention; vit_tiny_16, vit_tiny_32, vit_small_16 have \
+         it. For resnet18 see `sslight neighbours` and `sslight project`"
     );
 }

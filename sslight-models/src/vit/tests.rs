@@ -81,7 +81,7 @@ fn values_averaged_with_the_attention_are_the_attention_output_of_the_last_block
 fn the_last_block_that_is_looked_at_is_the_one_that_makes_the_features() {
     let net = net();
     let (x, last) = net.before_last_block(images());
-    let row = last.forward(x, None).narrow(1, 0, 1).squeeze_dim(1);
+    let row = last.forward(x, None).narrow(1, 0, 1).squeeze_dim::<2>(1);
     let ours = host_values(net.norm.forward(row));
     assert_close(
         &ours,

@@ -54,7 +54,7 @@ pub(super) fn draw(
             head => format!("head {head}"),
         };
         let even = 1.0 / (maps.grid * maps.grid) as f32;
-        let peak = format!("largest {most:.4}, {:.1} times even", most / even);
+        let peak = format!("largest {most:.4} (even: {even:.4})");
         caption(&mut canvas, place, side, &name, &peak);
     }
     draw_scale(&mut canvas, place(tiles), side);
