@@ -47,14 +47,24 @@ pub(super) fn draw(
     caption(&mut canvas, place(0), side, "image", "");
     for (number, map) in maps.maps.iter().enumerate() {
         let place = place(number + 1);
-        let most = map.iter().fold(0.0_f32, |most, value| most.max(*value));
-        draw_map(&mut canvas, place, &image, &maps.upsampled(map, side), most);
+        let range = map
+            .iter()
+            .fold((f32::INFINITY, 0.0_f32), |(least, most), weight| {
+                (least.min(*weight), most.max(*weight))
+            });
+        draw_map(
+            &mut canvas,
+            place,
+            &image,
+            &maps.upsampled(map, side),
+            range,
+        );
         let name = match number {
             0 => "mean of the heads".to_owned(),
             head => format!("head {head}"),
         };
         let even = 1.0 / (maps.grid * maps.grid) as f32;
-        let peak = format!("largest {most:.4} (even: {even:.4})");
+        let peak = format!("{:.4} to {:.4} (even: {even:.4})", range.0, range.1);
         caption(&mut canvas, place, side, &name, &peak);
     }
     draw_scale(&mut canvas, place(tiles), side);
@@ -63,13 +73,20 @@ pub(super) fn draw(
         .map_err(|error| EmbedError::Drawing(error.to_string()))
 }
 
-/// The map in colour over the image in grey, both darker where less is looked at.
-fn draw_map(canvas: &mut Canvas, (x, y): (i32, i32), image: &Image, map: &[f32], most: f32) {
+/// The map in colour over the image in grey, from the least weight of the map to the largest: what a map shows is where
+/// it is uneven, and its caption says how much.
+fn draw_map(
+    canvas: &mut Canvas,
+    (x, y): (i32, i32),
+    image: &Image,
+    map: &[f32],
+    (least, most): (f32, f32),
+) {
     for (at, value) in map.iter().enumerate() {
         let (column, row) = (at % image.width, at / image.width);
         let [r, g, b] = image.pixel(column, row).map(f32::from);
         let grey = (0.299 * r + 0.587 * g + 0.114 * b) * SHADE;
-        let share = (value / most.max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
+        let share = ((value - least) / (most - least).max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
         let place = (x + column as i32, y + row as i32);
         canvas.blend(place.0, place.1, [grey.round() as u8; 3], 1.0);
         canvas.blend(place.0, place.1, inferno(share), COVER * share.sqrt());
@@ -88,7 +105,7 @@ fn caption(canvas: &mut Canvas, (x, y): (i32, i32), side: usize, name: &str, det
     canvas.text((middle, top + 18), detail, style);
 }
 
-/// What the colours mean: from nothing to the largest weight of a map.
+/// What the colours mean.
 fn draw_scale(canvas: &mut Canvas, (x, y): (i32, i32), side: usize) {
     for row in 0..side {
         let share = 1.0 - row as f32 / (side - 1).max(1) as f32;
@@ -97,5 +114,9 @@ fn draw_scale(canvas: &mut Canvas, (x, y): (i32, i32), side: usize) {
     let style = TextStyle::new(TEXT_SIZE, GREY, Align::Left);
     let right = x + BAR as i32 + 5;
     canvas.text((right, y - 1), "largest", style);
-    canvas.text((right, y + side as i32 - TEXT_SIZE as i32 - 1), "0", style);
+    canvas.text(
+        (right, y + side as i32 - TEXT_SIZE as i32 - 1),
+        "least",
+        style,
+    );
 }
