@@ -16,7 +16,7 @@ use crate::exit::CliError;
 use crate::verb_keys::{self, VerbKey};
 
 /// Verbs that the documentation names and this build does not have.
-const NOT_YET: &[&str] = &["embed", "views", "report"];
+const NOT_YET: &[&str] = &["views", "report"];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -52,6 +52,15 @@ pub enum Verb {
     Import(ImportArgs),
     /// Say what a file of weights, a run or a checkpoint holds
     Inspect(InspectArgs),
+    /// Write the features of images to a file: safetensors, CSV or Parquet
+    Embed(EmbedArgs),
+    /// Draw images beside those that are nearest to them by their features
+    #[command(alias = "neighbors")]
+    Neighbours(NeighboursArgs),
+    /// Draw the features of images as points of a plane: PCA or t-SNE
+    Project(ProjectArgs),
+    /// Draw what a vision transformer looks at in images
+    Attention(AttentionArgs),
     /// Check this build and machine against golden numbers
     Selftest(SelftestArgs),
     /// Measure this machine
@@ -191,6 +200,49 @@ pub struct InspectArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `sslight embed`.
+#[derive(Debug, Args)]
+pub struct EmbedArgs {
+    /// A run folder, a checkpoint folder, or a safetensors or PyTorch file
+    pub weights: PathBuf,
+    /// key=value words, and a configuration on top of that of the run
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sslight neighbours`.
+#[derive(Debug, Args)]
+pub struct NeighboursArgs {
+    /// A run folder, a checkpoint folder, or a safetensors or PyTorch file
+    pub weights: PathBuf,
+    /// key=value words, and a configuration on top of that of the run
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+}
+
+/// `sslight project`.
+#[derive(Debug, Args)]
+pub struct ProjectArgs {
+    /// A run folder, a checkpoint folder, or a safetensors or PyTorch file
+    pub weights: PathBuf,
+    /// key=value words, and a configuration on top of that of the run
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+}
+
+/// `sslight attention`.
+#[derive(Debug, Args)]
+pub struct AttentionArgs {
+    /// A run folder, a checkpoint folder, or a safetensors or PyTorch file
+    pub weights: PathBuf,
+    /// Image files, key=value words, and a configuration on top of that of the run
+    #[arg(value_name = "IMAGE | CONFIG | key=value")]
+    pub words: Vec<String>,
 }
 
 /// `sslight selftest`.
@@ -417,6 +469,26 @@ fn command() -> Result<clap::Command, CliError> {
         "sslight import checkpoint.pth.tar role=teacher out=teacher.safetensors",
     );
     let inspect = of_verb(cmd::inspect::KEYS, "sslight inspect runs/a --all");
+    let embed = own_help(
+        cmd::embed::KEYS,
+        &table,
+        "sslight embed runs/a data=/photos out=features.parquet",
+    );
+    let neighbours = own_help(
+        cmd::neighbours::KEYS,
+        &table,
+        "sslight neighbours runs/a split=validation queries=10 k=8 out=neighbours.png",
+    );
+    let project = own_help(
+        cmd::project::KEYS,
+        &table,
+        "sslight project runs/a split=validation method=tsne out=tsne.svg",
+    );
+    let attention = own_help(
+        cmd::attention::KEYS,
+        &table,
+        "sslight attention runs/vit cat.jpg dog.jpg out=attention",
+    );
     let selftest = format!(
         "Keys:\n  backend  {}  [auto]  the engine\n\nExample:\n  sslight selftest tests/fixtures backend=ndarray loss.dino",
         BackendChoice::WORDS.join("|")
@@ -428,9 +500,14 @@ fn command() -> Result<clap::Command, CliError> {
         .mut_subcommand("knn", |verb| verb.after_help(knn))
         .mut_subcommand("probe", |verb| verb.after_help(probe))
         .mut_subcommand("finetune", |verb| verb.after_help(finetune))
+        .mut_subcommand("results", |verb| verb)
         .mut_subcommand("export", |verb| verb.after_help(export))
         .mut_subcommand("import", |verb| verb.after_help(import))
         .mut_subcommand("inspect", |verb| verb.after_help(inspect))
+        .mut_subcommand("embed", |verb| verb.after_help(embed))
+        .mut_subcommand("neighbours", |verb| verb.after_help(neighbours))
+        .mut_subcommand("project", |verb| verb.after_help(project))
+        .mut_subcommand("attention", |verb| verb.after_help(attention))
         .mut_subcommand("selftest", |verb| verb.after_help(selftest))
         .mut_subcommand("bench", |verb| {
             verb.after_help(
@@ -441,6 +518,15 @@ fn command() -> Result<clap::Command, CliError> {
             verb.after_help("Example:\n  sslight list backbones")
         })
         .mut_subcommand("doctor", |verb| verb.after_help(doctor)))
+}
+
+/// The help of a verb with keys of its own.
+fn own_help(own: &[VerbKey], table: &str, example: &str) -> String {
+    format!(
+        "Keys of this verb (key=value; value types, then defaults):\n{}\n\
+         Keys of the configuration, as of pretrain:\n{table}\nExample:\n  {example}",
+        verb_keys::key_table(own)
+    )
 }
 
 /// Two lines a key: name, type and default, then its meaning.
@@ -474,7 +560,8 @@ fn check_verb(command: &clap::Command, args: &[OsString]) -> Result<(), CliError
         .get_subcommands()
         .map(clap::Command::get_name)
         .collect();
-    if word.starts_with('-') || verbs.contains(&&*word) {
+    let known = |verb: &clap::Command| verb.get_all_aliases().any(|alias| alias == word);
+    if word.starts_with('-') || verbs.contains(&&*word) || command.get_subcommands().any(known) {
         return Ok(());
     }
     if NOT_YET.contains(&&*word) {

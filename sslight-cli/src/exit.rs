@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use sslight_core::config::ConfigError;
+use sslight_core::embed::EmbedError;
 use sslight_core::exchange::ExchangeError;
 use sslight_core::run::RunError;
 use sslight_core::sweep::SweepError;
@@ -62,6 +63,9 @@ pub enum CliError {
     /// A run ended before its end.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Features could not be computed, written or drawn.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
     /// A sweep could not be read, prepared or written.
     #[error(transparent)]
     Sweep(#[from] SweepError),
@@ -91,12 +95,15 @@ impl CliError {
             ) => 2,
             Self::Clap(error) => u8::try_from(error.exit_code()).unwrap_or(2),
             Self::Run(error) => run_code(error),
+            Self::Embed(EmbedError::Run(error)) => run_code(error),
+            Self::Embed(error) if error.is_usage() => 2,
             Self::SweepRuns { code, .. } => *code,
             Self::Sweep(error) if error.is_usage() => 2,
             Self::Exchange(error) if error.is_usage() => 2,
             Self::Exchange(_)
             | Self::NotImported { .. }
             | Self::Sweep(_)
+            | Self::Embed(_)
             | Self::Config(ConfigError::Read { .. })
             | Self::Data(_)
             | Self::Selftest(_)

@@ -9,6 +9,8 @@ mod args;
 mod backend;
 mod cmd;
 mod exit;
+mod own_keys;
+mod shown;
 mod subject;
 mod train;
 mod ui;
@@ -31,6 +33,10 @@ fn main() -> ExitCode {
         Verb::Export(args) => cmd::export::run(&args),
         Verb::Import(args) => cmd::import::run(&args),
         Verb::Inspect(args) => cmd::inspect::run(&args),
+        Verb::Embed(args) => cmd::embed::run(&args),
+        Verb::Neighbours(args) => cmd::neighbours::run(&args),
+        Verb::Project(args) => cmd::project::run(&args),
+        Verb::Attention(args) => cmd::attention::run(&args),
         Verb::Selftest(args) => cmd::selftest::run(&args),
         Verb::List(args) => cmd::list::run(&args),
         Verb::Bench(args) => cmd::bench::run(&args.verb),

@@ -60,6 +60,11 @@ pub fn facts(resolved: &ResolvedConfig) -> Result<DataFacts, DataError> {
 pub const STOPPING: &str =
     "stopping after this step, with a checkpoint; interrupt again to stop at once without one";
 
+/// As [`stop_on_interrupt`], for work that leaves nothing behind.
+pub fn stop_and_leave_nothing() -> Result<StopHandle, CliError> {
+    stop_on_interrupt("stopping after this batch; interrupt again to stop at once")
+}
+
 /// The first interrupt asks for a clean stop and says so, the second ends the program at once.
 pub fn stop_on_interrupt(says: &'static str) -> Result<StopHandle, CliError> {
     let stop = StopHandle::new();

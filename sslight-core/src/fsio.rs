@@ -1,7 +1,7 @@
 //! Files that are either whole or not there.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -75,6 +75,72 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     sync_folder_of(path)
 }
 
+/// A large file in the making, beside its place. [`Draft::publish`] puts it there in one step; without it, nothing of it
+/// stays.
+#[derive(Debug)]
+pub struct Draft {
+    path: PathBuf,
+    temporary: PathBuf,
+    writer: BufWriter<File>,
+}
+
+impl Draft {
+    /// Begins the file that shall be at `path`; folders on the way are made.
+    ///
+    /// # Errors
+    /// If folders or file cannot be created.
+    pub fn create(path: &Path) -> Result<Self, FileError> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).on(folder, "create the folder")?;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = path.with_file_name(format!(".{name}.tmp-{}", std::process::id()));
+        let file = File::create(&temporary).on(path, "write")?;
+        Ok(Self {
+            path: path.to_owned(),
+            temporary,
+            writer: BufWriter::new(file),
+        })
+    }
+
+    /// What was written so far, to be read from its beginning.
+    ///
+    /// # Errors
+    /// If it cannot be written out or opened.
+    pub fn written(&mut self) -> io::Result<File> {
+        self.writer.flush()?;
+        File::open(&self.temporary)
+    }
+
+    /// Puts the file in its place, over one that is there.
+    ///
+    /// # Errors
+    /// If it cannot be written to the end or put in place; what was there is untouched then.
+    pub fn publish(mut self) -> Result<(), FileError> {
+        self.writer.flush().on(&self.path, "write")?;
+        self.writer.get_ref().sync_all().on(&self.path, "write")?;
+        fs::rename(&self.temporary, &self.path).on(&self.path, "put in place")?;
+        sync_folder_of(&self.path)
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // Not there any more once it is published.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
 /// Waits until the entries of the folder that holds `path` are on the disk.
 ///
 /// # Errors
@@ -106,6 +172,23 @@ mod tests {
         replace(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_draft_is_there_as_a_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made").join("a.csv");
+        let entries = || fs::read_dir(path.parent().unwrap()).unwrap().count();
+        let mut draft = Draft::create(&path).unwrap();
+        draft.write_all(b"a,b").unwrap();
+        assert!(!path.exists());
+        assert_eq!(io::read_to_string(draft.written().unwrap()).unwrap(), "a,b");
+        drop(draft);
+        assert_eq!(entries(), 0);
+        let mut draft = Draft::create(&path).unwrap();
+        draft.write_all(b"c").unwrap();
+        draft.publish().unwrap();
+        assert_eq!((fs::read(&path).unwrap(), entries()), (b"c".to_vec(), 1));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 pub mod checkpoint;
 pub mod config;
+mod draw;
+pub mod embed;
 pub mod eval;
 pub mod exchange;
 pub mod fsio;

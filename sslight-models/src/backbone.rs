@@ -221,6 +221,18 @@ impl<B: Backend> Backbone<B> {
         }
     }
 
+    /// What each token of a vision transformer's last block looks at, see
+    /// [`Vit::attention_of_last_block`]; `None` for convolutional networks.
+    ///
+    /// # Shapes
+    /// `[b, 3, h, w]` to `[b, heads, n + 1, n + 1]`.
+    pub fn attention_of_last_block(&self, images: Tensor<B, 4>) -> Option<Tensor<B, 4>> {
+        match self {
+            Self::Vit(net) => Some(net.attention_of_last_block(images)),
+            Self::MobileNetV2(_) | Self::ResNet(_) => None,
+        }
+    }
+
     /// Length of a feature vector.
     pub fn features_dim(&self) -> usize {
         match self {

@@ -20,7 +20,9 @@ use sslight_kernels::cat;
 
 use crate::backend::Backend;
 use crate::nn::drop_path::{BlockDropPath, Branch};
-use crate::nn::{LayerNorm, Linear, ParamInit, PatchProjection, pos_embed, self_attention};
+use crate::nn::{
+    LayerNorm, Linear, ParamInit, PatchProjection, attention_weights, pos_embed, self_attention,
+};
 use crate::pass::Pass;
 
 /// Number of blocks of every vision transformer here.
@@ -169,6 +171,28 @@ impl<B: Backend> Vit<B> {
         cat(rows, 1)
     }
 
+    /// What each token of the last block looks at, in evaluation: row 0 is the class token's attention, whose first
+    /// column is the class token itself and whose others are the patches, row by row.
+    ///
+    /// # Shapes
+    /// `[b, 3, h, w]` to `[b, heads, n + 1, n + 1]`; the last dimension sums to 1.
+    pub fn attention_of_last_block(&self, images: Tensor<B, 4>) -> Tensor<B, 4> {
+        let (x, last) = self.before_last_block(images);
+        attention_weights(last.attn.packed(x, &last.norm1), last.attn.heads)
+    }
+
+    /// The tokens that come to the last block, and the block.
+    ///
+    /// # Panics
+    /// Without blocks, which no [`VitConfig`] makes.
+    fn before_last_block(&self, images: Tensor<B, 4>) -> (Tensor<B, 3>, &Block<B>) {
+        let mut x = self.tokens(images);
+        for block in &self.blocks[..self.blocks.len() - 1] {
+            x = block.forward(x, None);
+        }
+        (x, &self.blocks[self.blocks.len() - 1])
+    }
+
     /// Class token and projected patches with their positions: `[b, 3, h, w]` to `[b, n + 1, dim]`.
     fn tokens(&self, images: Tensor<B, 4>) -> Tensor<B, 3> {
         let [batch, _, height, width] = images.dims();
@@ -237,8 +261,13 @@ impl<B: Backend> SelfAttention<B> {
 
     /// Of the rows that `norm` makes of `x`.
     fn forward(&self, x: Tensor<B, 3>, norm: &LayerNorm<B>) -> Tensor<B, 3> {
-        let qkv = self.qkv.forward_normalized(x, norm);
+        let qkv = self.packed(x, norm);
         self.proj.forward(self_attention(qkv, self.heads))
+    }
+
+    /// Queries, keys and values of the rows that `norm` makes of `x`.
+    fn packed(&self, x: Tensor<B, 3>, norm: &LayerNorm<B>) -> Tensor<B, 3> {
+        self.qkv.forward_normalized(x, norm)
     }
 }
 
@@ -261,3 +290,6 @@ impl<B: Backend> Mlp<B> {
         self.fc2.forward_gelu(self.fc1.forward_normalized(x, norm))
     }
 }
+
+#[cfg(test)]
+mod tests;

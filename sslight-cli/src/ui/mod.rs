@@ -2,6 +2,7 @@
 //!
 //! Results and plain progress lines go to standard output; the bar, notes, warnings and errors to standard error.
 
+mod images;
 mod progress;
 mod sweep;
 mod text;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use crate::exit::CliError;
 
+pub use images::Images;
 pub use progress::Progress;
 pub use sweep::{built_in_sweeps, plan, settings};
 pub use text::grouped;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod embed;
 mod knn;
 mod program;
 mod sweep;

@@ -1,6 +1,6 @@
 //! A pre-training run from configuration to summary.
 
-mod assemble;
+pub(crate) mod assemble;
 mod bench;
 mod bench_knn;
 mod bench_ops;
@@ -125,11 +125,13 @@ fn open_data(config: &RunConfig) -> Result<Data, RunError> {
     })
 }
 
-fn open_train(config: &RunConfig) -> Result<Arc<dyn ImageSource>, RunError> {
+pub(crate) fn open_train(config: &RunConfig) -> Result<Arc<dyn ImageSource>, RunError> {
     Ok(sslight_data::open(&config.data, Split::Train)?)
 }
 
-fn open_validation(config: &RunConfig) -> Result<Option<Arc<dyn ImageSource>>, RunError> {
+pub(crate) fn open_validation(
+    config: &RunConfig,
+) -> Result<Option<Arc<dyn ImageSource>>, RunError> {
     Ok(match &config.val_data {
         Some(path) => Some(sslight_data::open(path, Split::Validation)?),
         None => sslight_data::validation_of(&config.data)?,

@@ -5,6 +5,7 @@
 //! them, so that a faster kernel is put to use in one place.
 
 pub mod activation;
+mod attention;
 mod buffer;
 mod conv;
 pub mod drop_path;
@@ -15,6 +16,7 @@ pub mod norm;
 mod patch;
 pub mod pos_embed;
 
+pub use attention::attention_weights;
 pub use buffer::Buffer;
 pub use conv::{Conv2d, Conv2dConfig};
 pub use init::ParamInit;

@@ -1,0 +1,81 @@
+//! `sslight attention`: what a vision transformer looks at.
+
+use std::path::{Path, PathBuf};
+
+use sslight_core::config::configs;
+use sslight_core::embed::{AttentionSettings, Images, attention_sheets};
+
+use crate::args::AttentionArgs;
+use crate::exit::{CliError, Outcome};
+use crate::own_keys::OwnWords;
+use crate::shown::{OVERWRITE, SPLIT, Shown, outcome, overwrite, warn_of, watched};
+use crate::ui;
+use crate::verb_keys::VerbKey;
+
+/// Keys beside those of the configuration.
+pub const KEYS: &[VerbKey] = &[
+    VerbKey {
+        name: "out",
+        values: "a folder",
+        default: "required",
+        help: "where the sheets go, a PNG file an image; it is made",
+    },
+    VerbKey {
+        name: "images",
+        values: "a whole number from 1 on",
+        default: "8",
+        help: "so many of the data, evenly over the set, when no files are named",
+    },
+    SPLIT,
+    OVERWRITE,
+];
+
+/// Draws a sheet an image.
+pub fn run(args: &AttentionArgs) -> Result<Outcome, CliError> {
+    let (files, words): (Vec<_>, Vec<_>) = args.words.iter().cloned().partition(is_image);
+    let words = OwnWords::take(&words, KEYS)?;
+    let out = Path::new(words.required("out", "out=attention")?);
+    let settings = AttentionSettings {
+        out,
+        overwrite: overwrite(&words)?,
+    };
+    let most = words.at_least("images", 8, 1)?;
+    let shown = Shown::open(&args.weights, &words, files.is_empty())?;
+    let images = if files.is_empty() {
+        shown.images(&words)?.spread(most)
+    } else {
+        Images::of_files(files.into_iter().map(PathBuf::from).collect())
+    };
+    let protocol = shown.protocol(&images);
+    let result = watched(|hooks| {
+        attention_sheets(
+            &shown.config,
+            &shown.network,
+            &images,
+            &protocol,
+            settings,
+            hooks,
+        )
+    })?;
+    Ok(outcome(result, |sheets| {
+        warn_of(&sheets.unreadable);
+        ui::say(&format!(
+            "attention of {} images, {} heads, {}x{} patches: {}",
+            sheets.files.len(),
+            sheets.heads,
+            sheets.grid,
+            sheets.grid,
+            out.display()
+        ));
+    }))
+}
+
+/// Whether a word is an image file and neither a key nor a configuration.
+fn is_image(word: &String) -> bool {
+    let path = Path::new(word);
+    if path.is_file() {
+        return path.extension().is_none_or(|ending| ending != "toml");
+    }
+    let named = configs().iter().any(|config| config.name == *word);
+    !word.contains('=') && !word.ends_with(".toml") && !named
+}

@@ -1,0 +1,91 @@
+//! `sslight neighbours`: a sheet of images and what is nearest to them.
+
+use std::path::Path;
+
+use sslight_core::embed::{NeighbourSettings, Queries, neighbour_sheet};
+
+use crate::args::NeighboursArgs;
+use crate::exit::{CliError, Outcome};
+use crate::own_keys::OwnWords;
+use crate::shown::{OVERWRITE, SPLIT, Shown, outcome, overwrite, warn_of, watched};
+use crate::ui;
+use crate::verb_keys::VerbKey;
+
+/// Keys beside those of the configuration.
+pub const KEYS: &[VerbKey] = &[
+    VerbKey {
+        name: "out",
+        values: "a PNG file",
+        default: "required",
+        help: "where the sheet goes; folders on the way are made",
+    },
+    VerbKey {
+        name: "queries",
+        values: "a number, or names with commas between",
+        default: "8",
+        help: "so many images evenly over the set, or those whose path is this or ends with it",
+    },
+    VerbKey {
+        name: "k",
+        values: "a whole number from 1 on",
+        default: "8",
+        help: "neighbours of each query",
+    },
+    SPLIT,
+    OVERWRITE,
+];
+
+/// Draws the sheet.
+pub fn run(args: &NeighboursArgs) -> Result<Outcome, CliError> {
+    let words = OwnWords::take(&args.words, KEYS)?;
+    let out = Path::new(words.required("out", "out=neighbours.png")?);
+    let settings = NeighbourSettings {
+        out,
+        overwrite: overwrite(&words)?,
+        queries: queries(words.get("queries").unwrap_or("8"))?,
+        k: words.at_least("k", 8, 1)?,
+    };
+    let shown = Shown::open(&args.weights, &words, true)?;
+    let images = shown.images(&words)?;
+    let protocol = shown.protocol(&images);
+    let result = watched(|hooks| {
+        neighbour_sheet(
+            &shown.config,
+            &shown.network,
+            &images,
+            &protocol,
+            &settings,
+            hooks,
+        )
+    })?;
+    Ok(outcome(result, |sheet| {
+        warn_of(&sheet.extracted.unreadable);
+        let same = sheet
+            .same_class
+            .map(|share| format!(", {share:.1} % of the same class"))
+            .unwrap_or_default();
+        ui::say(&format!(
+            "{} queries, {} neighbours each among {} images{same}: {}",
+            sheet.rows.len(),
+            settings.k,
+            ui::grouped(sheet.extracted.images),
+            out.display()
+        ));
+    }))
+}
+
+fn queries(word: &str) -> Result<Queries, CliError> {
+    if let Ok(count) = word.parse::<usize>() {
+        if count == 0 {
+            return Err(CliError::Usage(
+                "command line: queries: expected a number from 1 on, got 0".to_owned(),
+            ));
+        }
+        return Ok(Queries::Spread(count));
+    }
+    let names = word
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    Ok(Queries::Named(names.map(str::to_owned).collect()))
+}

@@ -1,0 +1,78 @@
+//! `sslight project`: features as points of a plane.
+
+use std::path::Path;
+
+use sslight_core::embed::{ProjectSettings, Projection, project};
+
+use crate::args::ProjectArgs;
+use crate::exit::{CliError, Outcome};
+use crate::own_keys::OwnWords;
+use crate::shown::{OVERWRITE, SPLIT, Shown, outcome, overwrite, warn_of, watched};
+use crate::ui;
+use crate::verb_keys::VerbKey;
+
+/// Keys beside those of the configuration. `method` is the verb's here: how a network was trained is in its weights.
+pub const KEYS: &[VerbKey] = &[
+    VerbKey {
+        name: "out",
+        values: "an SVG or PNG file",
+        default: "required",
+        help: "where the picture goes; folders on the way are made",
+    },
+    VerbKey {
+        name: "method",
+        values: "pca|tsne",
+        default: "pca",
+        help: "how features become points",
+    },
+    VerbKey {
+        name: "points",
+        values: "a whole number from 5 on",
+        default: "2000",
+        help: "at most so many images, evenly over the set",
+    },
+    VerbKey {
+        name: "perplexity",
+        values: "a number from 1 on",
+        default: "30",
+        help: "of t-SNE: about how many neighbours stay near",
+    },
+    SPLIT,
+    OVERWRITE,
+];
+
+/// Draws the picture.
+pub fn run(args: &ProjectArgs) -> Result<Outcome, CliError> {
+    let words = OwnWords::take(&args.words, KEYS)?;
+    let out = Path::new(words.required("out", "out=projection.svg")?);
+    let settings = ProjectSettings {
+        out,
+        overwrite: overwrite(&words)?,
+        projection: words.parsed("method", Projection::Pca)?,
+        points: words.at_least("points", 2000, 5)?,
+        perplexity: words.at_least("perplexity", 30.0, 1.0)?,
+    };
+    let shown = Shown::open(&args.weights, &words, true)?;
+    let images = shown.images(&words)?;
+    let protocol = shown.protocol(&images);
+    let result = watched(|hooks| {
+        project(
+            &shown.config,
+            &shown.network,
+            &images,
+            &protocol,
+            &settings,
+            hooks,
+        )
+    })?;
+    Ok(outcome(result, |projected| {
+        warn_of(&projected.extracted.unreadable);
+        let [first, second] = projected.explained;
+        ui::say(&format!(
+            "{} of {} images; the first two principal components have {first:.1} % and {second:.1} % of the variance: {}",
+            settings.projection,
+            ui::grouped(projected.extracted.images),
+            out.display()
+        ));
+    }))
+}
