@@ -37,6 +37,8 @@ pub enum Verb {
     Sweep(SweepArgs),
     /// Score the features of a run or of saved weights by their nearest neighbours
     Knn(KnnArgs),
+    /// Say what a supervised checkpoint sees in images
+    Classify(ClassifyArgs),
     /// Check this build and machine against golden numbers
     Selftest(SelftestArgs),
     /// Measure this machine
@@ -86,6 +88,19 @@ pub struct KnnArgs {
     /// A run folder, a checkpoint folder, or a safetensors or PyTorch file
     pub weights: PathBuf,
     /// A configuration and key=value words, on top of the configuration of the run
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sslight classify`.
+#[derive(Debug, Args)]
+pub struct ClassifyArgs {
+    /// A safetensors or PyTorch file with a backbone and its linear classifier
+    pub weights: PathBuf,
+    /// labels=FILE, top=NUMBER, a configuration and key=value words
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
     /// Print JSON
@@ -256,6 +271,13 @@ fn command() -> Result<clap::Command, CliError> {
     let knn = format!(
         "Keys: those of pretrain.\n{table}\nExample:\n  sslight knn runs/a eval.knn_k=200 eval.knn_temperature=0.1"
     );
+    let classify = format!(
+        "Keys: those of pretrain, and\n  labels  path  [none]\n      names of the classes, one a line in the order of the classifier\n  \
+         top  integer >= 1  [5]\n      classes that are told of an image\n{table}\n\
+         Images are resized with a bicubic filter to eval.resize and cropped to eval.crop; torchvision's own recipes resize\n\
+         with a bilinear one. Of divided data it is the validation images.\n\n\
+         Example:\n  sslight classify mobilenet_v2-b0353104.pth data=photos labels=imagenet.txt"
+    );
     let selftest = format!(
         "Keys:\n  backend  {}  [auto]  the engine\n\nExample:\n  sslight selftest tests/fixtures backend=ndarray loss.dino",
         BackendChoice::WORDS.join("|")
@@ -265,6 +287,7 @@ fn command() -> Result<clap::Command, CliError> {
         .mut_subcommand("pretrain", |verb| verb.after_help(pretrain))
         .mut_subcommand("sweep", |verb| verb.after_help(sweep))
         .mut_subcommand("knn", |verb| verb.after_help(knn))
+        .mut_subcommand("classify", |verb| verb.after_help(classify))
         .mut_subcommand("selftest", |verb| verb.after_help(selftest))
         .mut_subcommand("bench", |verb| {
             verb.after_help(

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Verb::Pretrain(args) => cmd::pretrain::run(&args),
         Verb::Sweep(args) => cmd::sweep::run(&args),
         Verb::Knn(args) => cmd::knn::run(&args),
+        Verb::Classify(args) => cmd::classify::run(&args),
         Verb::Selftest(args) => cmd::selftest::run(&args),
         Verb::List(args) => cmd::list::run(&args),
         Verb::Bench(args) => cmd::bench::run(&args.verb),

@@ -1,6 +1,7 @@
 //! One file a verb: its `run` does it and says how it went.
 
 pub mod bench;
+pub mod classify;
 pub mod doctor;
 pub mod knn;
 pub mod list;

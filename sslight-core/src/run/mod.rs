@@ -3,6 +3,7 @@
 mod assemble;
 mod bench;
 mod bench_ops;
+mod classify;
 mod error;
 mod evaluator;
 mod folder;
@@ -23,6 +24,7 @@ pub use bench::{
     BenchOptions, InferenceTimes, OperationTime, StepPart, StepTimes, bench_inference, bench_step,
 };
 pub use bench_ops::{OperationCase, bench_operations};
+pub use classify::{ClassScore, Classified, ClassifyOptions, ImageClasses, classify_weights};
 pub use error::RunError;
 pub use evaluator::{Evaluator, KnnReport, WeightsScore, evaluate_weights};
 pub use folder::RunFolder;

@@ -5,9 +5,10 @@ use std::fmt;
 
 use ::safetensors::SafeTensors;
 
-use super::WeightsError;
 use super::pytorch::{PytorchFile, PytorchFormat, TensorRef, Value};
 use super::safetensors::element_type;
+use super::shown::shown;
+use super::{WeightsError, checksum, header};
 
 /// Where checkpoints keep a state dict, the most wanted first: of several networks the student's.
 const PARTS: [&str; 6] = [
@@ -73,12 +74,16 @@ impl<'a> WeightsFile<'a> {
     ///
     /// # Errors
     /// If the file is damaged, is of another format or holds no tensors by name.
+    /// Damage among the values of a safetensors file is seen if it has a [checksum](super::with_checksum).
     pub fn open(bytes: &'a [u8]) -> Result<Self, WeightsError> {
         match PytorchFile::detect(bytes)? {
             Some(format) => Self::pytorch(PytorchFile::parse(bytes, format)?, format),
             // A length and JSON.
             None if bytes.get(8) == Some(&b'{') => {
-                Ok(Self::safetensors(SafeTensors::deserialize(bytes)?))
+                header::check(bytes)?;
+                let file = SafeTensors::deserialize(bytes)?;
+                checksum::verify(bytes)?;
+                Ok(Self::safetensors(file))
             }
             None => Err(WeightsError::UnknownFormat),
         }
@@ -196,12 +201,13 @@ fn state_dict(root: Value<'_>) -> Option<(Option<&'static str>, Value<'_>)> {
 }
 
 fn no_state_dict(root: Option<Value<'_>>) -> WeightsError {
-    let keys: Vec<&str> = root
+    let keys: Vec<String> = root
         .into_iter()
         .flat_map(Value::entries)
         .filter_map(|(key, _)| key.as_str())
         .filter(|key| key.len() <= MAX_NAME)
         .take(5)
+        .map(shown)
         .collect();
     WeightsError::NoStateDict {
         found: match root {

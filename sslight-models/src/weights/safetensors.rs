@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use ::safetensors::tensor::{Dtype, TensorView};
 use ::safetensors::{SafeTensorError, serialize};
 
-use super::{ElementType, WeightsError};
+use super::{ElementType, WeightsError, with_checksum};
 use crate::params::NamedTensor;
 
-/// A safetensors file of `tensors` with string metadata.
+/// A safetensors file of `tensors` with string metadata and a [checksum](with_checksum).
 ///
 /// # Errors
 /// [`WeightsError::Safetensors`] if shapes and values disagree.
@@ -29,7 +29,7 @@ pub fn to_safetensors(
         })
         .collect::<Result<Vec<_>, SafeTensorError>>()?;
     let metadata: HashMap<String, String> = metadata.into_iter().collect();
-    Ok(serialize(views, Some(metadata))?)
+    with_checksum(&serialize(views, Some(metadata))?)
 }
 
 /// A safetensors element type as ours; `None` for one that is not handled.
@@ -48,3 +48,7 @@ pub(super) fn element_type(dtype: Dtype) -> Option<ElementType> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
