@@ -13,7 +13,11 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 fuzz_target!(|input: &[u8]| {
-    let file = if input.starts_with(b"PK") { mended(input) } else { packed(input) };
+    let file = if input.starts_with(b"PK") {
+        mended(input)
+    } else {
+        packed(input)
+    };
     bounded(&file, || {
         weights(&file);
         pytorch(&file, PytorchFormat::Zip);
@@ -37,13 +41,16 @@ fn mended(input: &[u8]) -> Vec<u8> {
         let checksum = || {
             let size = number(&bytes, entry + 20, 4)?;
             let local = number(&bytes, entry + 42, 4)?;
-            let names = number(&bytes, local.checked_add(26)?, 2)? + number(&bytes, local.checked_add(28)?, 2)?;
+            let names = number(&bytes, local.checked_add(26)?, 2)?
+                + number(&bytes, local.checked_add(28)?, 2)?;
             let start = local + 30 + names;
             Some(crc32fast::hash(bytes.get(start..start.checked_add(size)?)?))
         };
         if let Some(checksum) = checksum() {
             let place = bytes.get_mut(entry + 16..entry + 20);
-            place.into_iter().for_each(|place| place.copy_from_slice(&checksum.to_le_bytes()));
+            place
+                .into_iter()
+                .for_each(|place| place.copy_from_slice(&checksum.to_le_bytes()));
         }
     }
     bytes
@@ -63,8 +70,13 @@ fn packed(input: &[u8]) -> Vec<u8> {
     let options = SimpleFileOptions::default().compression_method(method);
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, content) in [("a/data.pkl", pickle), ("a/data/0", record)] {
-        let written = writer.start_file(name, options).and_then(|()| Ok(writer.write_all(content)?));
+        let written = writer
+            .start_file(name, options)
+            .and_then(|()| Ok(writer.write_all(content)?));
         written.expect("a file of an archive in memory can be written");
     }
-    writer.finish().expect("an archive in memory can be written").into_inner()
+    writer
+        .finish()
+        .expect("an archive in memory can be written")
+        .into_inner()
 }

@@ -9,7 +9,10 @@ use sslight_fuzz::{bounded, weights};
 fuzz_target!(|input: &[u8]| {
     bounded(input, || weights(input));
     if input.first() == Some(&b'{') {
-        let header = input.iter().position(|byte| *byte == 0).unwrap_or(input.len());
+        let header = input
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(input.len());
         let values = input.get(header + 1..).unwrap_or_default();
         let length = (header as u64).to_le_bytes();
         let file = [&length[..], &input[..header], values].concat();

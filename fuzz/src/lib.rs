@@ -36,14 +36,25 @@ pub fn bounded(input: &[u8], read: impl FnOnce()) {
     read();
     let peak = MEMORY.peak_usage().saturating_sub(before);
     let limit = FIXED_BYTES + BYTES_PER_BYTE * input.len();
-    assert!(peak <= limit, "{peak} bytes of memory for {} of input", input.len());
+    assert!(
+        peak <= limit,
+        "{peak} bytes of memory for {} of input",
+        input.len()
+    );
 }
 
 /// Checks that an error is a readable line.
 pub fn readable(error: &dyn fmt::Display) {
     let text = error.to_string();
-    assert!(!text.is_empty() && text.len() <= MESSAGE_BYTES, "a message of {} bytes", text.len());
-    assert!(!text.contains(char::is_control), "a message with control characters: {text:?}");
+    assert!(
+        !text.is_empty() && text.len() <= MESSAGE_BYTES,
+        "a message of {} bytes",
+        text.len()
+    );
+    assert!(
+        !text.contains(char::is_control),
+        "a message with control characters: {text:?}"
+    );
 }
 
 /// Opens a file of weights, and reads the values of its entries.
@@ -54,7 +65,10 @@ pub fn weights(bytes: &[u8]) {
     };
     let mut budget = BUDGET;
     for entry in file.entries() {
-        let count = entry.shape.iter().try_fold(1_usize, |n, side| n.checked_mul(*side));
+        let count = entry
+            .shape
+            .iter()
+            .try_fold(1_usize, |n, side| n.checked_mul(*side));
         if !take(&mut budget, count) {
             continue;
         }
@@ -83,7 +97,12 @@ pub fn pytorch(bytes: &[u8], format: PytorchFormat) {
             values(&file, tensor, &mut budget);
         }
         open.extend(value.items().take(WALK));
-        open.extend(value.entries().take(WALK).flat_map(|(key, value)| [key, value]));
+        open.extend(
+            value
+                .entries()
+                .take(WALK)
+                .flat_map(|(key, value)| [key, value]),
+        );
         open.extend(value.attribute("a"));
     }
 }
@@ -102,7 +121,10 @@ fn take(budget: &mut usize, count: Option<usize>) -> bool {
 }
 
 fn values(file: &PytorchFile<'_>, tensor: &TensorRef, budget: &mut usize) {
-    let count = tensor.shape().iter().try_fold(1_usize, |n, side| n.checked_mul(*side));
+    let count = tensor
+        .shape()
+        .iter()
+        .try_fold(1_usize, |n, side| n.checked_mul(*side));
     if !take(budget, count) {
         return;
     }
@@ -121,8 +143,17 @@ fn values(file: &PytorchFile<'_>, tensor: &TensorRef, budget: &mut usize) {
 /// Every question that can be asked of an object.
 fn look(value: Value<'_>) {
     assert!(!value.type_name().is_empty());
-    let _ = (value.is_none(), value.as_bool(), value.as_i64(), value.as_f64());
-    let _ = (value.as_str().map(str::len), value.get("a").is_some(), value.get_number(0).is_some());
+    let _ = (
+        value.is_none(),
+        value.as_bool(),
+        value.as_i64(),
+        value.as_f64(),
+    );
+    let _ = (
+        value.as_str().map(str::len),
+        value.get("a").is_some(),
+        value.get_number(0).is_some(),
+    );
     // Of shared text a copy each time: the walk's limit times the text would be too much.
     if value.as_str().is_none_or(|text| text.len() < 64) {
         let _ = value.to_bytes();

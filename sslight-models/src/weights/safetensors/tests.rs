@@ -158,7 +158,7 @@ fn a_header_that_cannot_be_is_refused_with_what_is_wrong_and_where() {
         ),
         (format!(r#"{{"a":{}}}"#, f32("1", "0,8")), "offset"),
         (
-            format!(r#"{{"a":{}}}"#, one.replace("F32", "F33")),
+            format!(r#"{{"a":{}}}"#, f32("2", "0,8").replace("F32", "F33")),
             "unknown variant",
         ),
         (format!(r#"{{"a":{}}}"#, f32("-1", "0,4")), "invalid value"),
