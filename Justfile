@@ -52,6 +52,18 @@ bench-knn *words:
     cargo build --release
     python3 bench/peer/compare_knn.py {{ words }}
 
+# torchvision's ImageNet MobileNetV2 on 20 photos, against PyTorch; needs Python with torch and torchvision, and PyPI.
+imagenet-photos python="python3":
+    cargo build --release
+    {{ python }} tests/recipes/imagenet_photos.py target/release/sslight
+
+# Random inputs for a reader of weights, ten minutes by default: safetensors, pytorch_zip, pytorch_legacy or pickle.
+# Needs `cargo install cargo-fuzz` and a C++ compiler; on stable Rust there is no sanitizer, and the targets count memory
+# themselves. What it learns is kept in fuzz/corpus, what fails in fuzz/artifacts.
+fuzz target seconds="600":
+    mkdir -p fuzz/corpus/{{ target }}
+    cargo fuzz run -s none {{ target }} fuzz/corpus/{{ target }} fuzz/seeds/{{ target }} -- -dict=fuzz/dictionaries/{{ target }}.dict -max_len=65536 -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=256 -max_total_time={{ seconds }}
+
 # Compare with the golden numbers, on a backend.
 selftest backend="flex":
     cargo run --release -- selftest tests/fixtures backend={{ backend }}

@@ -61,6 +61,8 @@ pub enum Verb {
     Project(ProjectArgs),
     /// Draw what a vision transformer looks at in images
     Attention(AttentionArgs),
+    /// Say what a supervised checkpoint sees in images
+    Classify(ClassifyArgs),
     /// Check this build and machine against golden numbers
     Selftest(SelftestArgs),
     /// Measure this machine
@@ -197,6 +199,19 @@ pub struct InspectArgs {
     /// List every tensor
     #[arg(long)]
     pub all: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sslight classify`.
+#[derive(Debug, Args)]
+pub struct ClassifyArgs {
+    /// A safetensors or PyTorch file with a backbone and its linear classifier
+    pub weights: PathBuf,
+    /// labels=FILE, top=NUMBER, a configuration and key=value words
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -489,6 +504,13 @@ fn command() -> Result<clap::Command, CliError> {
         &table,
         "sslight attention runs/vit cat.jpg dog.jpg out=attention",
     );
+    let classify = format!(
+        "Keys: those of pretrain, and\n  labels  path  [none]\n      names of the classes, one a line in the order of the classifier\n  \
+         top  integer >= 1  [5]\n      classes that are told of an image\n{table}\n\
+         Images are resized with a bicubic filter to eval.resize and cropped to eval.crop; torchvision's own recipes resize\n\
+         with a bilinear one. Of divided data it is the validation images.\n\n\
+         Example:\n  sslight classify mobilenet_v2-b0353104.pth data=photos labels=imagenet.txt"
+    );
     let selftest = format!(
         "Keys:\n  backend  {}  [auto]  the engine\n\nExample:\n  sslight selftest tests/fixtures backend=ndarray loss.dino",
         BackendChoice::WORDS.join("|")
@@ -508,6 +530,7 @@ fn command() -> Result<clap::Command, CliError> {
         .mut_subcommand("neighbours", |verb| verb.after_help(neighbours))
         .mut_subcommand("project", |verb| verb.after_help(project))
         .mut_subcommand("attention", |verb| verb.after_help(attention))
+        .mut_subcommand("classify", |verb| verb.after_help(classify))
         .mut_subcommand("selftest", |verb| verb.after_help(selftest))
         .mut_subcommand("bench", |verb| {
             verb.after_help(

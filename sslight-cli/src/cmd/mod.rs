@@ -2,6 +2,7 @@
 
 pub mod attention;
 pub mod bench;
+pub mod classify;
 pub mod doctor;
 pub mod embed;
 pub mod evaluation;

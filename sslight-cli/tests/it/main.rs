@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod classify;
+mod damaged;
 mod embed;
 mod knn;
 mod program;

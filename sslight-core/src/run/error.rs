@@ -44,6 +44,16 @@ pub enum RunError {
         /// What is wrong.
         source: WeightsError,
     },
+    /// There is not one name a class.
+    #[error(
+        "labels: {names} names, and the classifier has {classes} classes; give one name a line for each class"
+    )]
+    ClassNames {
+        /// Names that were given.
+        names: usize,
+        /// Classes of the classifier.
+        classes: usize,
+    },
     /// The backbone is not in this version.
     #[error(transparent)]
     Backbone(UnavailableBackbone),
@@ -157,6 +167,7 @@ impl RunError {
             self,
             Self::Config(_)
                 | Self::Backbone(_)
+                | Self::ClassNames { .. }
                 | Self::NotARun { .. }
                 | Self::HoldsARun { .. }
                 | Self::Differs { .. }

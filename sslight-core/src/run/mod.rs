@@ -4,6 +4,7 @@ pub(crate) mod assemble;
 mod bench;
 mod bench_knn;
 mod bench_ops;
+mod classify;
 mod error;
 mod evaluation;
 mod evaluation_files;
@@ -34,6 +35,7 @@ pub use bench::{
 };
 pub use bench_knn::{KnnSizes, bench_knn};
 pub use bench_ops::{OperationCase, bench_operations};
+pub use classify::{ClassScore, Classified, ClassifyOptions, ImageClasses, classify_weights};
 pub use error::RunError;
 pub use evaluation::{
     Evaluated, EvaluationOptions, EvaluationRecord, Progress, RESULTS_FILE, Subject,

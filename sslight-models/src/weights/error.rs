@@ -3,8 +3,10 @@
 use safetensors::SafeTensorError;
 use thiserror::Error;
 
+use super::header::HeaderError;
 use super::pytorch::PytorchError;
 use super::report::first_names;
+use super::shown::shown;
 use super::{LoadReport, Precision, Role};
 use crate::BackboneKind;
 
@@ -17,8 +19,16 @@ pub enum WeightsError {
     )]
     UnknownFormat,
     /// The bytes are no whole safetensors file.
-    #[error("not a readable safetensors file ({0}); it is damaged or cut off, get it again")]
+    #[error("not a readable safetensors file ({}); it is damaged or cut off, get it again", shown(&.0.to_string()))]
     Safetensors(#[from] SafeTensorError),
+    /// The header of a safetensors file says what cannot be.
+    #[error("not a readable safetensors file ({0}); it is damaged or cut off, get it again")]
+    Header(#[from] HeaderError),
+    /// Values of a safetensors file have changed since it was written.
+    #[error(
+        "damaged: the checksum of its values is not the one that it states; export it again or use another copy"
+    )]
+    Checksum,
     /// The file of `torch.save` cannot be read.
     #[error(transparent)]
     Pytorch(#[from] PytorchError),
@@ -41,7 +51,7 @@ pub enum WeightsError {
         limit: usize,
     },
     /// An element type that is not handled.
-    #[error("tensor {name} has element type {element}; convert it to F32")]
+    #[error("tensor {} has element type {element}; convert it to F32", shown(name))]
     ElementType {
         /// The tensor.
         name: String,
@@ -93,7 +103,7 @@ pub enum WeightsError {
     },
     /// Two tensors under different names are the same one of the network.
     #[error(
-        "{} and {} are both {ours} of {kind}; give a file with one of the two", names[0], names[1]
+        "{} and {} are both {} of {kind}; give a file with one of the two", shown(&names[0]), shown(&names[1]), shown(ours)
     )]
     Ambiguous {
         /// The network.
@@ -102,6 +112,18 @@ pub enum WeightsError {
         ours: String,
         /// Their names in the file.
         names: [String; 2],
+    },
+    /// No layer beside the backbone is a linear classifier of its features.
+    #[error(
+        "no linear classifier of {features_dim} features (of a head are: {}); give a supervised checkpoint with \
+         classifier.*, fc.* or head.*",
+        if heads.is_empty() { "none".to_string() } else { first_names(heads) }
+    )]
+    NoClassifier {
+        /// Length of a feature vector.
+        features_dim: usize,
+        /// Names of heads beside the backbone.
+        heads: Vec<String>,
     },
     /// Some of the tensors fit the network, but not all.
     #[error("does not fit {kind}: {report}{}", positions(report))]

@@ -7,7 +7,8 @@ use ::safetensors::SafeTensors;
 
 use super::pytorch::{PytorchFile, PytorchFormat, TensorRef, Value};
 use super::safetensors::element_type;
-use super::{ElementType, Role, WeightsError};
+use super::shown::shown;
+use super::{ElementType, Role, WeightsError, checksum, header};
 
 /// Where checkpoints keep a state dict, the most wanted first: of several networks the student's.
 const PARTS: [&str; 6] = [
@@ -79,6 +80,7 @@ impl<'a> WeightsFile<'a> {
     ///
     /// # Errors
     /// If the file is damaged, is of another format or holds no tensors by name.
+    /// Damage among the values of a safetensors file is seen if it has a [checksum](super::with_checksum).
     pub fn open(bytes: &'a [u8]) -> Result<Self, WeightsError> {
         Self::open_for(bytes, None)
     }
@@ -99,8 +101,10 @@ impl<'a> WeightsFile<'a> {
     }
 
     fn safetensors(bytes: &'a [u8]) -> Result<Self, WeightsError> {
+        header::check(bytes)?;
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let file = SafeTensors::deserialize(bytes)?;
+        checksum::verify(bytes)?;
         let entries = file.iter().map(|(name, view)| WeightsEntry {
             name: name.to_string(),
             shape: view.shape().to_vec(),
@@ -243,12 +247,13 @@ fn state_dict(root: Value<'_>, role: Option<Role>) -> Option<(Option<&'static st
 }
 
 fn no_state_dict(root: Option<Value<'_>>) -> WeightsError {
-    let keys: Vec<&str> = root
+    let keys: Vec<String> = root
         .into_iter()
         .flat_map(Value::entries)
         .filter_map(|(key, _)| key.as_str())
         .filter(|key| key.len() <= MAX_NAME)
         .take(5)
+        .map(shown)
         .collect();
     WeightsError::NoStateDict {
         found: match root {

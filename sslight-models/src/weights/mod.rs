@@ -5,13 +5,18 @@
 //! * [`Import`]: which of them are a backbone's, under whatever prefix and in the [`names`] of torchvision, timm or
 //!   the reference.
 //! * [`detect`]: which backbone the tensors of a file are.
+//! * [`LinearClassifier`]: the classifier beside the backbone of a supervised checkpoint.
+//! * [`with_checksum`]: a safetensors file that tells when its values have changed.
 //! * [`pytorch`]: all that a file of `torch.save` holds.
 //! * [`load_named`], [`LoadReport`]: every tensor finds its place, or the report says which did not.
 
+mod checksum;
+mod classifier;
 mod detect;
 mod element;
 mod error;
 mod file;
+mod header;
 mod import;
 pub mod names;
 mod precision;
@@ -19,15 +24,19 @@ pub mod pytorch;
 mod report;
 mod role;
 mod safetensors;
+mod shown;
 
 use std::collections::HashMap;
 
 use burn::module::Module;
 
+pub use checksum::with_checksum;
+pub use classifier::LinearClassifier;
 pub use detect::{Candidate, detect, empty_backbone};
 pub use element::ElementType;
 pub use error::WeightsError;
 pub use file::{WeightsEntry, WeightsFile, WeightsFormat};
+pub use header::HeaderError;
 pub use import::Import;
 pub use precision::Precision;
 pub use report::{LoadReport, assign, load_named};

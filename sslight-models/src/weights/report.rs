@@ -69,8 +69,9 @@ impl fmt::Display for LoadReport {
         if let Some((name, expected, found)) = self.mismatched.first() {
             write!(
                 f,
-                ", {} of another shape (first {name}: expected {expected:?}, found {found:?})",
-                self.mismatched.len()
+                ", {} of another shape (first {}: expected {expected:?}, found {found:?})",
+                self.mismatched.len(),
+                super::shown::shown(name)
             )?;
         }
         Ok(())
@@ -81,6 +82,7 @@ impl fmt::Display for LoadReport {
 pub(crate) fn first_names(names: &[String]) -> String {
     let shown = &names[..names.len().min(NAMED)];
     let more = if names.len() > NAMED { " ..." } else { "" };
+    let shown: Vec<String> = shown.iter().map(|name| super::shown::shown(name)).collect();
     format!("{}{more}", shown.join(", "))
 }
 

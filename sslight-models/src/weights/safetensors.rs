@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ::safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Map, Value, json};
 
-use super::{ElementType, Precision, WeightsError};
+use super::{ElementType, Precision, WeightsError, with_checksum};
 use crate::params::NamedTensor;
 
 /// What PyTorch's normalisation keeps beside its running statistics.
@@ -59,7 +59,7 @@ impl StoredTensor {
     }
 }
 
-/// A safetensors file of `tensors` with string metadata.
+/// A safetensors file of `tensors` with string metadata and a [checksum](with_checksum).
 ///
 /// # Errors
 /// [`WeightsError::Safetensors`] if shapes and values disagree.
@@ -105,7 +105,7 @@ pub fn stored_to_safetensors(
     for tensor in tensors {
         file.extend(&tensor.bytes);
     }
-    Ok(file)
+    with_checksum(&file)
 }
 
 /// A safetensors element type as ours; `None` for one that is not handled.
@@ -187,3 +187,6 @@ mod tests {
         assert!(matches!(error, Err(WeightsError::Safetensors(_))));
     }
 }
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod damaged;

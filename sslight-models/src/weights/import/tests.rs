@@ -267,3 +267,29 @@ fn bytes_of_other_formats_and_cut_off_headers_are_refused() {
         Err(WeightsError::Safetensors(_))
     ));
 }
+
+#[test]
+#[ignore = "measures time, for which the machine must be idle"]
+fn a_file_of_45_mb_is_loaded_in_less_than_a_third_of_a_second() {
+    let kind = BackboneKind::ResNet18;
+    let path = std::env::temp_dir().join(format!("sslight-{}.safetensors", std::process::id()));
+    std::fs::write(&path, file_of(&backbone(kind, 0), str::to_string, [])).unwrap();
+    let target = backbone(kind, 1);
+    for _ in 0..5 {
+        let start = std::time::Instant::now();
+        let bytes = std::fs::read(&path).unwrap();
+        let read = start.elapsed();
+        let file = open(&bytes);
+        let opened = start.elapsed();
+        let weights = import(kind, &file).weights(false).unwrap();
+        let loaded = load_named(target.clone(), &weights).unwrap();
+        let all = start.elapsed();
+        println!(
+            "{} bytes: read after {read:?}, opened after {opened:?}, loaded after {all:?}",
+            bytes.len()
+        );
+        assert!(all.as_secs_f64() < 0.3);
+        drop(loaded);
+    }
+    std::fs::remove_file(&path).unwrap();
+}

@@ -4,6 +4,7 @@ use thiserror::Error;
 use zip::result::ZipError;
 
 use super::pickle::PickleError;
+use crate::weights::shown::shown;
 
 /// Why a PyTorch file could not be read.
 #[derive(Debug, Error)]
@@ -53,8 +54,8 @@ pub enum PytorchError {
 impl PytorchError {
     pub(super) fn record(key: &str, problem: impl Into<String>) -> Self {
         Self::Record {
-            key: key.to_string(),
-            problem: problem.into(),
+            key: shown(key),
+            problem: shown(&problem.into()),
         }
     }
 }

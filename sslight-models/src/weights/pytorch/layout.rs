@@ -2,6 +2,7 @@
 
 use super::PytorchError;
 use super::pickle::TensorRef;
+use crate::weights::shown::shown;
 
 /// Elements of a tensor that is larger than its storage (an expanded one) at most.
 const MAX_EXPANDED: usize = 1 << 24;
@@ -19,7 +20,7 @@ pub(super) struct Plan<'t> {
 /// Checks a tensor against its storage; `key` is for messages.
 pub(super) fn plan<'t>(tensor: &'t TensorRef, key: &str) -> Result<Plan<'t>, PytorchError> {
     let refused = |problem| PytorchError::Layout {
-        key: key.to_string(),
+        key: shown(key),
         shape: tensor.shape.clone(),
         problem,
     };

@@ -7,6 +7,7 @@ use super::class::Class;
 use super::construct::{self, Call, Made};
 use super::node::{Id, Node, Objects};
 use super::op::{Op, Reader};
+use crate::weights::shown::shown;
 
 /// Instructions at most; a tensor of a checkpoint takes about 40.
 const MAX_INSTRUCTIONS: usize = 4 << 20;
@@ -240,8 +241,8 @@ impl Machine {
     fn class(&self, module: &str, name: &str) -> Result<Class, PickleError> {
         Class::named(module, name).ok_or_else(|| PickleError::UnknownClass {
             at: self.at,
-            module: module.to_string(),
-            name: name.to_string(),
+            module: shown(module),
+            name: shown(name),
         })
     }
 

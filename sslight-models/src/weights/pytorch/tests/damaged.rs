@@ -244,3 +244,28 @@ fn a_side_of_one_may_have_any_stride() {
     let values = ElementType::F32.to_f32(&file.values(&view).unwrap());
     assert_eq!(values, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
 }
+
+#[test]
+fn names_that_climb_out_of_a_folder_are_names_within_the_archive_and_nothing_else() {
+    let mut bytes = Vec::new();
+    let mut writer = ZipWriter::new(Cursor::new(&mut bytes));
+    let pickle = b"}U\x01actorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\n\
+        U\x09../../../U\x03cpuK\x01Nt\x51K\x00K\x01\x85K\x01\x85tRs.";
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, content) in [
+        ("../../data.pkl", &pickle[..]),
+        ("../../../", &[0; 4]),
+        ("../../data/0", &[0; 4]),
+    ] {
+        writer.start_file(name, options).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap();
+    let file = parse(&bytes).unwrap();
+    let tensor = file.root().and_then(|root| root.get("a")?.as_tensor());
+    let message = file.values(tensor.unwrap()).unwrap_err().to_string();
+    assert!(
+        message.contains("the values in record data/../../../"),
+        "{message}"
+    );
+}

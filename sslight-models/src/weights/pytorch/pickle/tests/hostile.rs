@@ -174,3 +174,11 @@ fn a_pickle_without_end_is_given_up() {
     let error = error(&vec![b'('; 5 << 20]);
     assert!(matches!(error, PickleError::TooLong { .. }), "{error}");
 }
+
+#[test]
+fn the_name_of_a_class_is_shown_short_and_without_what_moves_a_cursor() {
+    let name = "\x1b[2J".repeat(10_000);
+    let message = error(format!("c{name}\n{name}\n.").as_bytes()).to_string();
+    assert!(!message.contains(char::is_control), "{message:?}");
+    assert!(message.len() < 1000, "{}", message.len());
+}
