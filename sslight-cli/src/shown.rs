@@ -10,21 +10,22 @@ use sslight_data::{BadImage, Split};
 
 use crate::backend::{self, with_engine};
 use crate::exit::{CliError, Outcome};
-use crate::own_keys::{OwnKey, OwnWords};
+use crate::own_keys::OwnWords;
 use crate::subject::Subject;
+use crate::verb_keys::VerbKey;
 use crate::{train, ui};
 
 /// Which part of the data.
-pub const SPLIT: OwnKey = OwnKey {
+pub const SPLIT: VerbKey = VerbKey {
     name: "split",
-    kind: "train|validation",
+    values: "train|validation",
     default: "train",
     help: "which images of the data",
 };
 /// Whether a result may be replaced.
-pub const OVERWRITE: OwnKey = OwnKey {
+pub const OVERWRITE: VerbKey = VerbKey {
     name: "overwrite",
-    kind: "true|false",
+    values: "true|false",
     default: "false",
     help: "replace what is there already",
 };
