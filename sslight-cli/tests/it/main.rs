@@ -5,6 +5,7 @@ mod bench;
 mod classify;
 mod damaged;
 mod embed;
+mod exchange;
 mod knn;
 mod program;
 mod sweep;

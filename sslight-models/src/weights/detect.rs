@@ -74,7 +74,13 @@ pub fn detect<'f, B: Backend>(
                     }
                     candidates.push(candidate);
                 }
-                Err(error) => refused = Some(error),
+                // That only another role is there says more than that other networks are not.
+                Err(error) => {
+                    refused = match refused {
+                        Some(told @ WeightsError::NoRole { .. }) => Some(told),
+                        _ => Some(error),
+                    }
+                }
             }
         }
     }
