@@ -103,9 +103,13 @@ fn text(evaluated: &KnnEvaluated) -> String {
         .spread
         .map(|spread| format!("\nfeature std {:.4}", spread.std))
         .unwrap_or_default();
+    let added = evaluated.results.as_ref();
+    let added = added.map_or(String::new(), |path| {
+        format!("\nresult added to {}", path.display())
+    });
     match (&evaluated.scores[..], &evaluated.protocol) {
         ([score], Some(protocol)) => format!(
-            "kNN top-1 {:.2} %, top-5 {:.2} % ({protocol}){spread}",
+            "kNN top-1 {:.2} %, top-5 {:.2} % ({protocol}){spread}{added}",
             score.top1, score.top5
         ),
         ([_, _, ..], Some(protocol)) => {
@@ -116,7 +120,7 @@ fn text(evaluated: &KnnEvaluated) -> String {
                 )
             };
             let lines: Vec<String> = evaluated.scores.iter().map(line).collect();
-            format!("kNN ({protocol})\n{}{spread}", lines.join("\n"))
+            format!("kNN ({protocol})\n{}{spread}{added}", lines.join("\n"))
         }
         _ => format!("no kNN score: the data have no labels or no validation images{spread}"),
     }

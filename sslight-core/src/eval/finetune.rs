@@ -119,7 +119,8 @@ impl<B: AutodiffBackend> Classifier<B> for FineTuned<B> {
     }
 }
 
-/// Augmented images with their labels.
+/// Augmented images with their labels. A last batch of a single image is left out: it has no variance for batch
+/// normalisation in the head.
 pub struct Images<'a, B: AutodiffBackend> {
     /// The images and their augmentation.
     pub loader: &'a Loader,
@@ -131,7 +132,11 @@ impl<B: AutodiffBackend> Batches<B, Tensor<B, 4>> for Images<'_, B> {
     fn epoch(&self, epoch: usize) -> BatchIter<'_, B, Tensor<B, 4>> {
         let source = self.loader.source();
         let make = |batch: Result<HostBatch, DataError>| labelled(batch?, &**source, self.device);
-        Box::new(self.loader.epoch(epoch, 0).map(make))
+        let has_variance = |batch: &Result<HostBatch, DataError>| {
+            batch.as_ref().map_or(true, |batch| batch.len() > 1)
+        };
+        let batches = self.loader.epoch(epoch, 0).filter(has_variance);
+        Box::new(batches.map(make))
     }
 }
 

@@ -9,6 +9,7 @@ use super::RunError;
 use super::evaluation::{EvaluationRecord, Place};
 use crate::eval::Tally;
 use crate::eval::confusion_plot::confusion_svg;
+use crate::text::csv_cell;
 
 /// Classes up to which a confusion matrix can be read as a picture.
 const CLASSES_DRAWN: usize = 100;
@@ -56,7 +57,7 @@ fn per_class(tally: &Tally, names: &[String]) -> String {
         let row = tally.row(class);
         let samples: u32 = row.iter().sum();
         let accuracy = accuracy.map_or(String::new(), |accuracy| format!("{accuracy:.4}"));
-        let name = quoted(names.get(class).map_or("", String::as_str));
+        let name = csv_cell(names.get(class).map_or("", String::as_str));
         text.push_str(&format!(
             "{class},{name},{samples},{},{accuracy}\n",
             row[class]
@@ -67,7 +68,7 @@ fn per_class(tally: &Tally, names: &[String]) -> String {
 
 /// A row a true class, a column a predicted one.
 fn confusion(tally: &Tally, names: &[String]) -> String {
-    let name = |class: usize| quoted(names.get(class).map_or("", String::as_str));
+    let name = |class: usize| csv_cell(names.get(class).map_or("", String::as_str));
     let head: Vec<String> = (0..tally.classes()).map(name).collect();
     let mut text = format!("class,{}\n", head.join(","));
     for class in 0..tally.classes() {
@@ -75,15 +76,6 @@ fn confusion(tally: &Tally, names: &[String]) -> String {
         text.push_str(&format!("{},{}\n", name(class), counts.join(",")));
     }
     text
-}
-
-/// A cell as RFC 4180 has it.
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }
 
 #[cfg(test)]

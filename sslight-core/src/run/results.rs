@@ -7,6 +7,7 @@ use super::evaluation::{EvaluationRecord, RESULTS_FILE};
 use super::published::{Published, published};
 use crate::config::{FinetuneSettings, ProbeSettings, RunConfig, VerbKeys, resolve};
 use crate::fsio::WithPath;
+use crate::text::csv_cell;
 
 /// The configuration in a run folder.
 const CONFIG_FILE: &str = "config.toml";
@@ -222,13 +223,6 @@ pub fn markdown(rows: &[ResultRow]) -> String {
 
 /// Rows as comma-separated values (RFC 4180), with the protocol as a last column.
 pub fn csv(rows: &[ResultRow]) -> String {
-    let quoted = |cell: &str| {
-        if cell.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", cell.replace('"', "\"\""))
-        } else {
-            cell.to_owned()
-        }
-    };
     let mut text = String::new();
     for (index, line) in lines(rows).iter().enumerate() {
         let last = match index {
@@ -239,7 +233,7 @@ pub fn csv(rows: &[ResultRow]) -> String {
             .iter()
             .map(String::as_str)
             .chain([last])
-            .map(quoted)
+            .map(csv_cell)
             .collect();
         text.push_str(&cells.join(","));
         text.push('\n');

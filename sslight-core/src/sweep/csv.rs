@@ -2,6 +2,7 @@
 
 use super::State;
 use super::{Board, Metric, Point, Series, SweepError};
+use crate::text::csv_cell;
 
 const COLUMNS: &[&str] = &[
     "series",
@@ -81,15 +82,6 @@ impl Board<'_> {
 }
 
 fn line(cells: impl Iterator<Item = String>) -> String {
-    let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
+    let cells: Vec<String> = cells.map(|cell| csv_cell(&cell)).collect();
     cells.join(",") + "\n"
-}
-
-/// A cell that holds what separates cells stands in quotes, with its own quotes doubled.
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
-    }
 }
