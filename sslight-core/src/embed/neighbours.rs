@@ -147,15 +147,11 @@ fn find(images: &Images, queries: &[String]) -> Result<Vec<usize>, EmbedError> {
         let source_name = images.source.describe();
         match ends[..] {
             [one] => Ok(images.indices[one]),
-            [] => {
-                let file_names = names.iter().map(|name| file_name(name));
-                let near = nearest(file_name(query), file_names);
-                Err(EmbedError::UnknownQuery {
-                    query: query.clone(),
-                    source_name,
-                    nearest: near.into_iter().map(str::to_owned).collect(),
-                })
-            }
+            [] => Err(EmbedError::UnknownQuery {
+                query: query.clone(),
+                source_name,
+                nearest: similar(&names, query),
+            }),
             [first, ..] => Err(EmbedError::AmbiguousQuery {
                 query: query.clone(),
                 source_name,
@@ -165,6 +161,23 @@ fn find(images: &Images, queries: &[String]) -> Result<Vec<usize>, EmbedError> {
         }
     };
     queries.iter().map(find).collect()
+}
+
+/// The file names most like that of a query, by what is before their endings: those are alike everywhere.
+fn similar(names: &[String], query: &str) -> Vec<String> {
+    // A dot means a group of keys to `nearest`.
+    let stem = |path: &str| {
+        let name = file_name(path);
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        stem.replace('.', " ")
+    };
+    let stems: Vec<String> = names.iter().map(|name| stem(name)).collect();
+    let near = nearest(&stem(query), stems.iter().map(String::as_str));
+    let named = near.into_iter().filter_map(|near| {
+        let place = stems.iter().position(|stem| stem == near)?;
+        Some(file_name(&names[place]).to_owned())
+    });
+    named.collect()
 }
 
 /// Whether whole parts of the path, or whole words of a name without folders, are the end of it.
