@@ -165,7 +165,7 @@ fn cached_features_of_separable_images_are_learned() {
         words: folders.words(&[]),
         own: owned(&[
             "probe.cache=true",
-            "probe.epochs=20",
+            "probe.epochs=200",
             "probe.batch_size=8",
             "probe.optimizer=sgd",
             "probe.base_lr=1",

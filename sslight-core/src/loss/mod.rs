@@ -11,7 +11,7 @@ pub mod swav;
 mod targets;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use cross_entropy::cross_entropy;
 pub use pairs::{GLOBAL_VIEWS, PairTerms, PairWeights, cross_view_terms};
