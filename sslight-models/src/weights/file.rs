@@ -21,6 +21,8 @@ const PARTS: [&str; 6] = [
 ];
 /// The part that is a teacher's whatever the names in it.
 const TEACHER: &str = "teacher";
+/// The text beside the tensors that says whose network they are.
+const ROLE: &str = "role";
 
 /// Bytes of a tensor's name at most. A pickle names one text as often as it likes, so that long ones would make much
 /// work of a small file.
@@ -155,9 +157,11 @@ impl<'a> WeightsFile<'a> {
         &self.metadata
     }
 
-    /// Whose network it is that has names of this role in the part of the file that was opened.
+    /// Whose network it is that has names of this role in the part of the file that was opened. A file of ours has
+    /// plain names and says itself whose they are.
     pub(super) fn role_of(&self, names: Role) -> Role {
-        if self.part == Some(TEACHER) {
+        let told = self.metadata.get(ROLE).and_then(|role| role.parse().ok());
+        if self.part == Some(TEACHER) || told == Some(Role::Teacher) {
             Role::Teacher
         } else {
             names

@@ -168,6 +168,20 @@ fn a_role_that_a_file_lacks_is_an_error_and_no_other_network_is_taken() {
 }
 
 #[test]
+fn a_file_of_a_teacher_under_plain_names_stays_a_teachers() {
+    let net = backbone(KIND, 0);
+    let told = BTreeMap::from([("role".to_string(), "teacher".to_string())]);
+    let bytes = to_safetensors(&named_tensors(&net), told).unwrap();
+    for role in [None, Some(Role::Teacher)] {
+        let file = WeightsFile::open_for(&bytes, role).unwrap();
+        assert_eq!(import(KIND, &file).role, Role::Teacher);
+    }
+    let file = WeightsFile::open_for(&bytes, Some(Role::Student)).unwrap();
+    let error = Import::of(&net, KIND, &file).unwrap_err();
+    assert!(matches!(error, WeightsError::NoRole { .. }), "{error}");
+}
+
+#[test]
 fn the_references_names_of_positions_are_ours() {
     let kind = BackboneKind::ResNet18;
     let net = backbone(kind, 0);
