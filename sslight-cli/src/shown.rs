@@ -77,9 +77,7 @@ impl Shown {
 
     /// The images of the split that the words name.
     pub fn images(&self, words: &OwnWords) -> Result<Images, CliError> {
-        let split = match words.parsed("split", SplitWord(Split::Train))? {
-            SplitWord(split) => split,
-        };
+        let SplitWord(split) = words.parsed("split", SplitWord(Split::Train))?;
         Ok(Images::of_split(&self.config, split)?)
     }
 

@@ -6,6 +6,7 @@ use sslight_models::{Backbone, BatchMode};
 
 /// What gives features.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)]
 pub enum Extractor<B: Backend> {
     /// A network in evaluation mode.
     Network {

@@ -172,11 +172,9 @@ fn jacobi(mut a: Vec<Vec<f64>>) -> (Vec<Vec<f64>>, Vec<f64>) {
 }
 
 fn rotate_rows(matrix: &mut [Vec<f64>], p: usize, q: usize, cosine: f64, sine: f64) {
-    for column in 0..matrix.len() {
-        let (x, y) = (matrix[p][column], matrix[q][column]);
-        matrix[p][column] = cosine * x - sine * y;
-        matrix[q][column] = sine * x + cosine * y;
-    }
+    let rotated = |x: &f64, y: &f64| (cosine * x - sine * y, sine * x + cosine * y);
+    let pairs = matrix[p].iter().zip(&matrix[q]);
+    (matrix[p], matrix[q]) = pairs.map(|(x, y)| rotated(x, y)).unzip();
 }
 
 /// Each row of `turn` as weights of the columns.
