@@ -1,7 +1,7 @@
 //! Features of images put to use: written to a file, searched for neighbours, projected to a plane; and what a vision
 //! transformer looks at.
 //!
-//! [`Network`] is a backbone with its weights and engine, [`Images`] are what it is shown, [`extract`](extract::extract)
+//! [`Network`] is a backbone with its weights and engine, [`Images`] are what it is shown, `extract`
 //! streams the one through the other.
 
 mod attention;
