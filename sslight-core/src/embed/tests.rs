@@ -12,7 +12,7 @@ use sslight_data::{Split, eval_subset};
 use super::*;
 use crate::config::{RunConfig, resolve};
 use crate::draw::Canvas;
-use crate::eval::backbone_features;
+use crate::eval::{Extractor, features};
 use crate::observe::StopHandle;
 use crate::run::assemble;
 
@@ -276,7 +276,11 @@ fn three_files_have_the_features_of_evaluation_names_and_classes() {
     fs::remove_file(fixture.path("data/dog/broken.png")).unwrap();
     let stream = eval_subset(fixture.images().source, vec![0, 1, 2, 3], config);
     let backbone = assemble::backbone::<Flex>(&fixture.config, &device).unwrap();
-    let expected = backbone_features(&backbone, stream.unwrap(), &device).unwrap();
+    let network = Extractor::Network {
+        backbone,
+        blocks: None,
+    };
+    let expected = features(&network, stream.unwrap(), &device).unwrap();
     let ours: Vec<f32> = rows.iter().flat_map(|row| row.features.clone()).collect();
     assert_eq!(ours, expected.values);
     assert!(rows[0].features != rows[1].features);

@@ -3,7 +3,6 @@
 use burn::tensor::{Tensor, TensorData};
 use sslight_data::{DataError, HostBatch};
 use sslight_models::backend::Backend;
-use sslight_models::{Backbone, BatchMode};
 
 use super::Extractor;
 
@@ -82,27 +81,6 @@ pub(super) fn normalized(values: &[f32], dim: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Features of a backbone in evaluation mode.
-///
-/// # Errors
-/// The first error of `batches`.
-pub fn backbone_features<B: Backend>(
-    backbone: &Backbone<B>,
-    batches: impl Iterator<Item = Result<HostBatch, DataError>>,
-    device: &B::Device,
-) -> Result<FeatureSet, DataError> {
-    collect(batches, |pixels, size| {
-        let rows = pixels.len() / (3 * size * size);
-        let images = TensorData::new(pixels, [rows, 3, size, size]);
-        let images: Tensor<B, 4> = Tensor::from_data(images, device);
-        let features = backbone.forward(images, BatchMode::Running);
-        (
-            backbone.features_dim(),
-            sslight_models::params::host_values(features),
-        )
-    })
-}
-
 /// Features of an extractor.
 ///
 /// # Errors
@@ -121,16 +99,6 @@ pub fn features<B: Backend>(
             sslight_models::params::host_values(features),
         )
     })
-}
-
-/// The pixels themselves as features: the floor that any network has to beat.
-///
-/// # Errors
-/// The first error of `batches`.
-pub fn pixel_features(
-    batches: impl Iterator<Item = Result<HostBatch, DataError>>,
-) -> Result<FeatureSet, DataError> {
-    collect(batches, |pixels, size| (3 * size * size, pixels))
 }
 
 fn collect(

@@ -16,7 +16,7 @@ mod training_state;
 pub use course::Course;
 pub use error::EvalError;
 pub use extractor::Extractor;
-pub use features::{FeatureSet, FeatureSpread, backbone_features, features, pixel_features};
+pub use features::{FeatureSet, FeatureSpread, features};
 pub use tally::Tally;
 pub use topk::{classifier_accuracy, topk_accuracy};
 pub use training_state::TrainingState;

@@ -12,9 +12,7 @@ use super::RunError;
 use super::assemble;
 use crate::config::{KnnProtocol, RunConfig};
 use crate::eval::knn::{self, KnnConfig, KnnScore};
-use crate::eval::{
-    Extractor, FeatureSet, FeatureSpread, backbone_features, classifier_accuracy, pixel_features,
-};
+use crate::eval::{Extractor, FeatureSet, FeatureSpread, classifier_accuracy, features};
 
 /// Images of a batch in evaluation.
 pub(super) const EVAL_BATCH: usize = 64;
@@ -130,9 +128,12 @@ impl Evaluator {
         classifier: Option<&Linear<B>>,
         device: &B::Device,
     ) -> Result<KnnReport, RunError> {
+        let network = Extractor::Network {
+            backbone: backbone.clone(),
+            blocks: None,
+        };
         self.score::<B>(classifier, device, |images| {
-            let batches = self.batches(images, self.config.clone())?;
-            backbone_features(backbone, batches, device)
+            self.features_of(&network, images, device)
         })
     }
 
@@ -141,14 +142,27 @@ impl Evaluator {
     /// # Errors
     /// If images cannot be read, or there are too few of them.
     pub fn pixels<B: Backend>(&self, device: &B::Device) -> Result<KnnReport, RunError> {
-        let config = EvalConfig {
-            mean: [0.0; 3],
-            std: [1.0; 3],
-            ..self.config.clone()
-        };
         self.score::<B>(None, device, |images| {
-            pixel_features(self.batches(images, config.clone())?)
+            self.features_of(&Extractor::<B>::Pixels, images, device)
         })
+    }
+
+    /// Features of images; pixels are taken in 0 to 1, as they are.
+    fn features_of<B: Backend>(
+        &self,
+        extractor: &Extractor<B>,
+        images: &Images,
+        device: &B::Device,
+    ) -> Result<FeatureSet, DataError> {
+        let config = match extractor {
+            Extractor::Network { .. } => self.config.clone(),
+            Extractor::Pixels => EvalConfig {
+                mean: [0.0; 3],
+                std: [1.0; 3],
+                ..self.config.clone()
+            },
+        };
+        features(extractor, self.batches(images, config)?, device)
     }
 
     fn batches(&self, images: &Images, config: EvalConfig) -> Result<BatchStream, DataError> {
@@ -205,17 +219,8 @@ impl Evaluator {
         ks: &[usize],
         device: &B::Device,
     ) -> Result<(Option<FeatureSpread>, Vec<KnnScore>), RunError> {
-        // Pixels are compared in 0 to 1, as they are.
-        let config = match extractor {
-            Extractor::Network { .. } => self.config.clone(),
-            Extractor::Pixels => EvalConfig {
-                mean: [0.0; 3],
-                std: [1.0; 3],
-                ..self.config.clone()
-            },
-        };
         let (queries, scores) = self.search::<B>(ks, device, |images| {
-            crate::eval::features(extractor, self.batches(images, config.clone())?, device)
+            self.features_of(extractor, images, device)
         })?;
         Ok((queries.spread(), scores))
     }
