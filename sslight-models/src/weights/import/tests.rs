@@ -341,7 +341,7 @@ fn bytes_of_other_formats_and_cut_off_headers_are_refused() {
     let cut = b"\xff\0\0\0\0\0\0\0{";
     assert!(matches!(
         WeightsFile::open(cut),
-        Err(WeightsError::Safetensors(_))
+        Err(WeightsError::Header(_))
     ));
 }
 
