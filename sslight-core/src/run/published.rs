@@ -1,5 +1,4 @@
-//! The scores that the paper publishes, by the configuration that they are of (tables 2 to 6 of the paper and its
-//! appendix; ImageNet-1k).
+//! The scores that the paper publishes, by the configuration that they are of (ImageNet-1k).
 
 use crate::config::{RunConfig, resolve};
 
