@@ -9,7 +9,7 @@ mod args;
 mod backend;
 mod cmd;
 mod exit;
-mod own_keys;
+mod help;
 mod shown;
 mod subject;
 mod train;

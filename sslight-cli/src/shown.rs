@@ -10,9 +10,8 @@ use sslight_data::{BadImage, Split};
 
 use crate::backend::{self, with_engine};
 use crate::exit::{CliError, Outcome};
-use crate::own_keys::OwnWords;
 use crate::subject::Subject;
-use crate::verb_keys::VerbKey;
+use crate::verb_keys::{VerbKey, VerbWords};
 use crate::{train, ui};
 
 /// Which part of the data.
@@ -43,7 +42,7 @@ pub struct Shown {
 
 impl Shown {
     /// Resolves words and reads weights. `needs_data` is off when images are named one by one.
-    pub fn open(weights: &Path, words: &OwnWords, needs_data: bool) -> Result<Self, CliError> {
+    pub fn open(weights: &Path, words: &VerbWords, needs_data: bool) -> Result<Self, CliError> {
         let subject = Subject::at(weights);
         let resolved = subject.resolve(&words.rest)?;
         if needs_data {
@@ -76,8 +75,8 @@ impl Shown {
     }
 
     /// The images of the split that the words name.
-    pub fn images(&self, words: &OwnWords) -> Result<Images, CliError> {
-        let SplitWord(split) = words.parsed("split", SplitWord(Split::Train))?;
+    pub fn images(&self, words: &VerbWords) -> Result<Images, CliError> {
+        let split = words.word("split", &Split::WORDS)?.unwrap_or(Split::Train);
         Ok(Images::of_split(&self.config, split)?)
     }
 
@@ -87,23 +86,9 @@ impl Shown {
     }
 }
 
-struct SplitWord(Split);
-
-impl std::str::FromStr for SplitWord {
-    type Err = ();
-
-    fn from_str(word: &str) -> Result<Self, ()> {
-        match word {
-            "train" => Ok(Self(Split::Train)),
-            "validation" => Ok(Self(Split::Validation)),
-            _ => Err(()),
-        }
-    }
-}
-
 /// Whether a result that is there may be replaced.
-pub fn overwrite(words: &OwnWords) -> Result<bool, CliError> {
-    words.parsed(OVERWRITE.name, false)
+pub fn overwrite(words: &VerbWords) -> Result<bool, CliError> {
+    Ok(words.flag(OVERWRITE.name)?.unwrap_or(false))
 }
 
 /// Works with a bar and an end on request; `None` if it was ended.

@@ -99,6 +99,19 @@ impl Measured {
         Ok(resolved)
     }
 
+    /// The run folder whose results these are: that of the weights, and of a floor the one whose configuration is among
+    /// the words.
+    pub fn run<'a>(&'a self, words: &'a [String]) -> Option<&'a Path> {
+        match self {
+            Self::Weights { subject, .. } => subject.run(),
+            Self::Random | Self::Pixels => words
+                .iter()
+                .map(Path::new)
+                .find(|word| word.file_name().is_some_and(|name| name == CONFIG) && word.is_file())
+                .and_then(Path::parent),
+        }
+    }
+
     /// The same for the library.
     pub fn core(&self) -> run::Subject<'_> {
         match self {
@@ -116,6 +129,18 @@ impl Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_floor_belongs_to_the_run_whose_configuration_it_is_measured_with() -> std::io::Result<()> {
+        let run = tempfile::tempdir()?;
+        let config = run.path().join(CONFIG);
+        let words = ["seed=1".to_owned(), config.display().to_string()];
+        assert_eq!(Measured::Random.run(&words), None);
+        std::fs::write(&config, "")?;
+        assert_eq!(Measured::Random.run(&words), Some(run.path()));
+        assert_eq!(Measured::Pixels.run(&words[..1]), None);
+        Ok(())
+    }
 
     #[test]
     fn a_run_a_checkpoint_and_a_file_lead_to_weights_and_configuration() -> std::io::Result<()> {

@@ -1,11 +1,14 @@
-//! The `key=value` words of verbs that take a few keys of their own instead of a configuration.
+//! The `key=value` words of a verb's own keys, alone or among those of the configuration.
+//!
+//! Settings of an evaluation are recorded with its result and are typed in the library
+//! ([`sslight_core::config::VerbKeys`]); these here say what a command does with a result, and are kept nowhere.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use sslight_core::config::{did_you_mean, nearest};
+use sslight_core::config::{self, did_you_mean, nearest};
 
 use crate::exit::CliError;
 
@@ -14,7 +17,7 @@ use crate::exit::CliError;
 pub struct VerbKey {
     /// Its name.
     pub name: &'static str,
-    /// Its values, for the help: words, or what is to be given.
+    /// Its values, for the help and for messages: words with bars between, or what is to be given.
     pub values: &'static str,
     /// What is taken without it.
     pub default: &'static str,
@@ -25,34 +28,75 @@ pub struct VerbKey {
 /// What the words of a command line give to the keys of a verb.
 #[derive(Debug)]
 pub struct VerbWords {
+    keys: &'static [VerbKey],
     values: BTreeMap<&'static str, String>,
+    /// The words that are of the configuration.
+    pub rest: Vec<String>,
 }
 
 impl VerbWords {
-    /// Reads words, each of which must be a key and a value.
+    /// Reads the words of a verb without a configuration: each must be one of its keys with a value. The last of several
+    /// values of a key counts, as in a configuration.
     ///
     /// # Errors
-    /// [`CliError::Usage`] for a word of another form, an unknown key with the nearest ones, or a key that is given twice.
-    pub fn parse(keys: &[VerbKey], words: &[String]) -> Result<Self, CliError> {
-        let mut values = BTreeMap::new();
-        for word in words {
-            let names = || keys.iter().map(|key| key.name);
-            let Some((name, value)) = word.split_once('=') else {
-                return Err(usage(format!(
-                    "{word} is no key=value; the keys are {}",
-                    names().collect::<Vec<_>>().join(", ")
-                )));
-            };
-            let Some(key) = keys.iter().find(|key| key.name == name) else {
-                let all = format!("; the keys are {}", names().collect::<Vec<_>>().join(", "));
-                let hint = did_you_mean(&nearest(name, names()), &all);
-                return Err(usage(format!("unknown key {name}{hint}")));
-            };
-            if values.insert(key.name, value.to_owned()).is_some() {
-                return Err(usage(format!("{name} is given twice")));
+    /// [`CliError::Usage`] for a word of another form, or for an unknown key with the nearest ones.
+    pub fn parse(keys: &'static [VerbKey], words: &[String]) -> Result<Self, CliError> {
+        let read = Self::divide(keys, words);
+        let names = || keys.iter().map(|key| key.name);
+        let all = || names().collect::<Vec<_>>().join(", ");
+        match read.rest.first().map(|word| (word, word.split_once('='))) {
+            None => Ok(read),
+            Some((word, None)) => Err(usage(format!(
+                "{word} is no key=value; the keys are {}",
+                all()
+            ))),
+            Some((_, Some((name, _)))) => {
+                let hint = did_you_mean(
+                    &nearest(name, names()),
+                    &format!("; the keys are {}", all()),
+                );
+                Err(usage(format!("unknown key {name}{hint}")))
             }
         }
-        Ok(Self { values })
+    }
+
+    /// Reads the words of a verb with a configuration, whose words are the rest.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] for a key that neither the verb nor the configuration has, with the nearest ones.
+    pub fn take(keys: &'static [VerbKey], words: &[String]) -> Result<Self, CliError> {
+        let read = Self::divide(keys, words);
+        let known = || config::keys().iter().map(|key| key.name);
+        let names = read.rest.iter().filter_map(|word| word.split_once('='));
+        for (name, _) in names {
+            if !known().any(|key| key == name) {
+                let names = keys.iter().map(|key| key.name).chain(known());
+                let hint = did_you_mean(&nearest(name, names), "; --help lists the keys");
+                return Err(usage(format!("unknown key {name}{hint}")));
+            }
+        }
+        Ok(read)
+    }
+
+    fn divide(keys: &'static [VerbKey], words: &[String]) -> Self {
+        let mut read = Self {
+            keys,
+            values: BTreeMap::new(),
+            rest: Vec::new(),
+        };
+        for word in words {
+            let own = word.split_once('=').and_then(|(name, value)| {
+                let key = keys.iter().find(|key| key.name == name)?;
+                Some((key.name, value))
+            });
+            match own {
+                Some((name, value)) => {
+                    read.values.insert(name, value.to_owned());
+                }
+                None => read.rest.push(word.clone()),
+            }
+        }
+        read
     }
 
     /// A value as it is.
@@ -71,19 +115,25 @@ impl VerbWords {
         }
     }
 
-    /// One of a few words.
+    /// A path that must be given.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] if it is not, with an example.
+    pub fn required_path(&self, key: &str, example: &str) -> Result<&Path, CliError> {
+        self.text(key)
+            .filter(|path| !path.is_empty())
+            .map(Path::new)
+            .ok_or_else(|| usage(format!("{key} is missing; write {key}={example}")))
+    }
+
+    /// One of the key's words, or of `words` where its values are told another way.
     ///
     /// # Errors
     /// [`CliError::Usage`] for another word, with the nearest ones.
-    pub fn word<T: FromStr>(
-        &self,
-        key: &str,
-        words: &[impl AsRef<str>],
-    ) -> Result<Option<T>, CliError> {
+    pub fn word<T: FromStr>(&self, key: &str, words: &[&str]) -> Result<Option<T>, CliError> {
         let Some(given) = self.text(key) else {
             return Ok(None);
         };
-        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
         given.parse().map(Some).map_err(|_| {
             let hint = did_you_mean(&nearest(given, words.iter().copied()), "");
             let words = words.join(", ");
@@ -101,19 +151,25 @@ impl VerbWords {
         self.word(key, &["true", "false"])
     }
 
-    /// A whole number from 1 on.
+    /// A number from `least` on.
     ///
     /// # Errors
-    /// [`CliError::Usage`] for anything else.
-    pub fn count(&self, key: &str) -> Result<Option<usize>, CliError> {
+    /// [`CliError::Usage`] for anything else, with what the key's values are.
+    pub fn at_least<T: FromStr + PartialOrd>(
+        &self,
+        key: &str,
+        least: T,
+    ) -> Result<Option<T>, CliError> {
         let Some(given) = self.text(key) else {
             return Ok(None);
         };
         match given.parse() {
-            Ok(count) if count > 0 => Ok(Some(count)),
-            _ => Err(usage(format!(
-                "{key} is {given}, but must be an integer of at least 1"
-            ))),
+            Ok(number) if number >= least => Ok(Some(number)),
+            _ => {
+                let own = self.keys.iter().find(|own| own.name == key);
+                let values = own.map_or("another value", |own| own.values);
+                Err(usage(format!("{key} is {given}, but must be {values}")))
+            }
         }
     }
 }
@@ -148,6 +204,12 @@ mod tests {
             help: "",
         },
         VerbKey {
+            name: "k",
+            values: "an integer of at least 1",
+            default: "8",
+            help: "",
+        },
+        VerbKey {
             name: "overwrite",
             values: "true|false",
             default: "false",
@@ -155,55 +217,89 @@ mod tests {
         },
     ];
 
-    fn parse(words: &[&str]) -> Result<VerbWords, String> {
+    type Read = fn(&'static [VerbKey], &[String]) -> Result<VerbWords, CliError>;
+
+    fn read(read: Read, words: &[&str]) -> Result<VerbWords, String> {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
-        VerbWords::parse(KEYS, &words).map_err(|error| error.to_string())
+        read(KEYS, &words).map_err(|error| error.to_string())
+    }
+
+    fn message<T>(result: Result<T, CliError>) -> Option<String> {
+        result.err().map(|error| error.to_string())
     }
 
     #[test]
     fn words_of_another_form_and_unknown_keys_are_refused_with_what_there_is() {
-        for (words, message) in [
+        let all = "; the keys are dtype, k, overwrite";
+        for (reader, word, what) in [
             (
-                vec!["f16"],
-                "command line: f16 is no key=value; the keys are dtype, overwrite",
+                VerbWords::parse as Read,
+                "f16",
+                format!("f16 is no key=value{all}"),
             ),
             (
-                vec!["dtyp=f16"],
-                "command line: unknown key dtyp; did you mean dtype?",
+                VerbWords::parse,
+                "dtyp=f16",
+                "unknown key dtyp; did you mean dtype?".to_owned(),
+            ),
+            (VerbWords::parse, "q=1", format!("unknown key q{all}")),
+            (VerbWords::parse, "data=x", format!("unknown key data{all}")),
+            (
+                VerbWords::take,
+                "dtyp=f16",
+                "unknown key dtyp; did you mean dtype?".to_owned(),
             ),
             (
-                vec!["q=1"],
-                "command line: unknown key q; the keys are dtype, overwrite",
-            ),
-            (
-                vec!["dtype=f16", "dtype=f32"],
-                "command line: dtype is given twice",
+                VerbWords::take,
+                "dato=x",
+                "unknown key dato; did you mean data?".to_owned(),
             ),
         ] {
-            assert_eq!(parse(&words).err().as_deref(), Some(message));
+            let error = read(reader, &["k=3", word]).err();
+            assert_eq!(error, Some(format!("command line: {what}")));
         }
     }
 
     #[test]
-    fn values_are_checked() {
-        let words = parse(&["dtype=f61", "overwrite=yes"]);
-        let words = words.as_ref().ok();
-        let dtype: Option<Result<Option<i32>, String>> = words.map(|words| {
-            let word = words.word("dtype", &["f32", "f16"]);
-            word.map_err(|error| error.to_string())
-        });
+    fn words_are_told_apart_and_the_last_one_counts() -> Result<(), String> {
+        let words = read(
+            VerbWords::take,
+            &["debug/tiny", "k=3", "data=a=b", "k=4", "seed=1"],
+        )?;
+        assert_eq!(words.text("k"), Some("4"));
+        assert_eq!(words.text("dtype"), None);
+        assert_eq!(words.rest, ["debug/tiny", "data=a=b", "seed=1"]);
+        Ok(())
+    }
+
+    #[test]
+    fn values_are_checked() -> Result<(), String> {
+        let words = read(VerbWords::parse, &["dtype=f61", "overwrite=yes", "k=0"])?;
+        for (error, what) in [
+            (
+                message(words.word::<u8>("dtype", &["f32", "f16"])),
+                "dtype is f61, but must be one of f32, f16; did you mean f16?",
+            ),
+            (
+                message(words.flag("overwrite")),
+                "overwrite is yes, but must be one of true, false",
+            ),
+            (
+                message(words.at_least("k", 1)),
+                "k is 0, but must be an integer of at least 1",
+            ),
+        ] {
+            assert_eq!(error, Some(format!("command line: {what}")));
+        }
+        let none = read(VerbWords::parse, &[])?;
         assert_eq!(
-            dtype,
-            Some(Err(
-                "command line: dtype is f61, but must be one of f32, f16; did you mean f16?".into()
-            ))
+            none.at_least("k", 1).map_err(|error| error.to_string())?,
+            None
         );
-        let flag = words.map(|words| words.flag("overwrite").map_err(|error| error.to_string()));
         assert_eq!(
-            flag,
-            Some(Err(
-                "command line: overwrite is yes, but must be one of true, false".into()
-            ))
+            message(none.required_path("out", "a.png")),
+            Some("command line: out is missing; write out=a.png".to_owned())
         );
+        Ok(())
     }
 }

@@ -26,6 +26,6 @@ pub use batch::{HostBatch, ViewGroup};
 pub use error::{BadImage, DataError};
 pub use image::Image;
 pub use loader::{BatchStream, EvalConfig, Loader, LoaderConfig, eval_batches, eval_subset};
-pub use ops::eval_transform;
+pub use ops::{EvalView, Interpolation, eval_transform};
 pub use source::{ImageSource, Split, Subset, open, validation_of};
 pub use views::{Jitter, ViewPlan, ViewRecipe, ViewSpec, apply, draw_plan};

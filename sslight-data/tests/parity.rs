@@ -20,7 +20,7 @@ use sslight_data::ops::solarize::solarize;
 use sslight_data::pixel_scale::{mean_pixel_scale_ratio, pixel_scale};
 use sslight_data::rng::{Draws, Purpose};
 use sslight_data::views::{Crops, RATIO};
-use sslight_data::{Image, ViewPlan, ViewRecipe, apply, eval_transform};
+use sslight_data::{EvalView, Image, Interpolation, ViewPlan, ViewRecipe, apply, eval_transform};
 
 /// An operation with a strength, and one that is done or not.
 type Strength = fn(&mut Image, f64);
@@ -275,8 +275,12 @@ fn normalisation_equals_the_reference() {
 #[test]
 fn the_evaluation_transform_equals_the_reference() {
     for case in cases("transform.eval") {
-        let (resize, crop) = (size(&case.params["resize"]), size(&case.params["crop"]));
-        let got = eval_transform(&case.picture(), resize, crop);
+        let view = EvalView {
+            resize: size(&case.params["resize"]),
+            crop: size(&case.params["crop"]),
+            interpolation: Interpolation::Bicubic,
+        };
+        let got = eval_transform(&case.picture(), view);
         case.check("out_u8", &got);
         if case.params["mean"].is_array() {
             let (means, corners) = summary(&normalised(&got, &case.params), got.width);

@@ -7,10 +7,9 @@ use sslight_core::embed::{AttentionSettings, Images, attention_sheets};
 
 use crate::args::AttentionArgs;
 use crate::exit::{CliError, Outcome};
-use crate::own_keys::OwnWords;
 use crate::shown::{OVERWRITE, SPLIT, Shown, outcome, overwrite, warn_of, watched};
 use crate::ui;
-use crate::verb_keys::VerbKey;
+use crate::verb_keys::{VerbKey, VerbWords};
 
 /// Keys beside those of the configuration.
 pub const KEYS: &[VerbKey] = &[
@@ -22,7 +21,7 @@ pub const KEYS: &[VerbKey] = &[
     },
     VerbKey {
         name: "images",
-        values: "a whole number from 1 on",
+        values: "an integer of at least 1",
         default: "8",
         help: "so many of the data, evenly over the set, when no files are named",
     },
@@ -33,13 +32,13 @@ pub const KEYS: &[VerbKey] = &[
 /// Draws a sheet an image.
 pub fn run(args: &AttentionArgs) -> Result<Outcome, CliError> {
     let (files, words): (Vec<_>, Vec<_>) = args.words.iter().cloned().partition(is_image);
-    let words = OwnWords::take(&words, KEYS)?;
-    let out = Path::new(words.required("out", "out=attention")?);
+    let words = VerbWords::take(KEYS, &words)?;
+    let out = words.required_path("out", "attention")?;
     let settings = AttentionSettings {
         out,
         overwrite: overwrite(&words)?,
     };
-    let most = words.at_least("images", 8, 1)?;
+    let most = words.at_least("images", 1)?.unwrap_or(8);
     let shown = Shown::open(&args.weights, &words, files.is_empty())?;
     let images = if files.is_empty() {
         shown.images(&words)?.spread(most)

@@ -1,6 +1,6 @@
 //! `sslight classify`: what a supervised checkpoint sees in images.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::backend::AutodiffBackend;
 use serde::Serialize;
@@ -11,16 +11,23 @@ use crate::backend::{self, with_engine};
 use crate::exit::{CliError, Outcome};
 use crate::subject::Subject;
 use crate::ui;
+use crate::verb_keys::{VerbKey, VerbWords};
 
-/// Classes that are told of an image by default.
-const TOP: usize = 5;
-
-/// The words that are no keys of a configuration, and the others.
-struct Words {
-    labels: Option<PathBuf>,
-    top: usize,
-    config: Vec<String>,
-}
+/// Keys beside those of the configuration.
+pub const KEYS: &[VerbKey] = &[
+    VerbKey {
+        name: "labels",
+        values: "path",
+        default: "none",
+        help: "names of the classes, one a line in the order of the classifier",
+    },
+    VerbKey {
+        name: "top",
+        values: "an integer of at least 1",
+        default: "5",
+        help: "classes that are told of an image",
+    },
+];
 
 /// What `--json` prints; accuracies are absent when the data have no classes, or other ones.
 #[derive(Serialize)]
@@ -38,18 +45,18 @@ struct Json<'a> {
 
 /// Classifies the images of the configuration.
 pub fn run(args: &ClassifyArgs) -> Result<Outcome, CliError> {
-    let words = split(&args.words)?;
+    let words = VerbWords::take(KEYS, &args.words)?;
     let subject = Subject::at(&args.weights);
-    let resolved = subject.resolve(&words.config)?;
+    let resolved = subject.resolve(&words.rest)?;
     resolved.require_data()?;
-    let names = words.labels.as_deref().map(names).transpose()?;
+    let names = words.path("labels")?.as_deref().map(names).transpose()?;
     let weights = subject.read()?;
     let engine = backend::choose(resolved.config.backend)?;
     let options = ClassifyOptions {
         path: &subject.weights,
         weights: &weights,
         names: names.as_deref().unwrap_or_default(),
-        top: words.top,
+        top: words.at_least("top", 1)?.unwrap_or(5),
     };
     let classified = with_engine!(engine, |B, device| {
         classify_weights::<<B as AutodiffBackend>::InnerBackend>(
@@ -82,30 +89,6 @@ pub fn run(args: &ClassifyArgs) -> Result<Outcome, CliError> {
         ui::say(&text(&classified));
     }
     Ok(Outcome::Done)
-}
-
-/// `labels=FILE` and `top=NUMBER`, which are of this verb alone.
-fn split(words: &[String]) -> Result<Words, CliError> {
-    let mut split = Words {
-        labels: None,
-        top: TOP,
-        config: Vec::new(),
-    };
-    for word in words {
-        match word.split_once('=') {
-            Some(("labels", path)) => split.labels = Some(path.into()),
-            Some(("top", number)) => {
-                let top = number.parse().ok().filter(|top| *top > 0);
-                split.top = top.ok_or_else(|| {
-                    CliError::Usage(format!(
-                        "command line: top is {number}, expected an integer of at least 1"
-                    ))
-                })?;
-            }
-            _ => split.config.push(word.clone()),
-        }
-    }
-    Ok(split)
 }
 
 /// The lines of a file, without empty ones at its end.
@@ -146,22 +129,6 @@ mod tests {
     use sslight_core::run::ClassScore;
 
     use super::*;
-
-    #[test]
-    fn words_of_this_verb_do_not_reach_the_configuration() {
-        let words = ["data=a", "labels=names.txt", "top=3"].map(str::to_owned);
-        let split = split(&words).map(|words| (words.config, words.labels, words.top));
-        let expected = (
-            vec!["data=a".to_owned()],
-            Some(PathBuf::from("names.txt")),
-            3,
-        );
-        assert_eq!(split.ok(), Some(expected));
-        let wrong = super::split(&["top=0".to_owned()]).map(|_| ());
-        let message = wrong.map_err(|error| error.to_string());
-        let expected = "command line: top is 0, expected an integer of at least 1";
-        assert_eq!(message, Err(expected.to_owned()));
-    }
 
     #[test]
     fn an_image_is_a_line_with_its_classes_and_their_names() {

@@ -7,10 +7,9 @@ use sslight_core::embed::{ExportSettings, Exported, Format, export};
 
 use crate::args::EmbedArgs;
 use crate::exit::{CliError, Outcome};
-use crate::own_keys::OwnWords;
 use crate::shown::{OVERWRITE, SPLIT, Shown, outcome, overwrite, warn_of, watched};
 use crate::ui;
-use crate::verb_keys::VerbKey;
+use crate::verb_keys::{VerbKey, VerbWords};
 
 /// Keys beside those of the configuration.
 pub const KEYS: &[VerbKey] = &[
@@ -45,10 +44,10 @@ struct Told {
 
 /// Writes the features of a split.
 pub fn run(args: &EmbedArgs) -> Result<Outcome, CliError> {
-    let words = OwnWords::take(&args.words, KEYS)?;
-    let out = Path::new(words.required("out", "out=features.parquet")?);
-    let format = match words.get("format") {
-        Some(_) => words.parsed("format", Format::Safetensors)?,
+    let words = VerbWords::take(KEYS, &args.words)?;
+    let out = words.required_path("out", "features.parquet")?;
+    let format = match words.word("format", &Format::WORDS)? {
+        Some(format) => format,
         None => Format::of(out)?,
     };
     let settings = ExportSettings {

@@ -60,6 +60,7 @@ fn evaluate(
     let mut tell = |progress: Progress| show(&progress, args.json);
     let options = EvaluationOptions {
         subject: measured.core(),
+        run: measured.run(&args.words),
         backend_name: &name,
         stop: &stop,
         tell: &mut tell,

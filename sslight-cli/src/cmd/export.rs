@@ -47,7 +47,7 @@ pub const KEYS: &[VerbKey] = &[
     },
     VerbKey {
         name: "input_size",
-        values: "integer",
+        values: "an integer of at least 1",
         default: "of ONNX: that of the evaluation; else as in the weights",
         help: "Side of the images in pixels that positional embeddings and the input of a model are made for",
     },
@@ -83,7 +83,7 @@ pub fn run(args: &ExportArgs) -> Result<Outcome, CliError> {
         precision: words
             .word("dtype", &Precision::WORDS)?
             .unwrap_or(Precision::F32),
-        input_px: words.count("input_size")?,
+        input_px: words.at_least("input_size", 1)?,
         overwrite: words.flag("overwrite")?.unwrap_or(false),
     };
     let exported = export::<Host>(&args.weights, &options, &Default::default())?;

@@ -173,7 +173,8 @@ fn of_folder(folder: &FolderReport, all: bool) -> String {
 }
 
 fn totals(tensors: &[TensorLine], numbers: usize) -> String {
-    let bytes = tensors.iter().map(|tensor| tensor.bytes).sum();
+    let bytes = tensors.iter().map(|tensor| tensor.bytes);
+    let bytes = bytes.fold(0, usize::saturating_add);
     format!(
         "{} tensors, {} numbers, {} bytes",
         tensors.len(),
@@ -214,7 +215,7 @@ fn groups(tensors: &[TensorLine]) -> BTreeMap<String, (usize, usize)> {
             let more = tensor.name.split('.').count() > parts;
             let name = format!("{}{}", first.join("."), if more { ".*" } else { "" });
             let group = groups.entry(name).or_default();
-            *group = (group.0 + 1, group.1 + tensor.bytes);
+            *group = (group.0 + 1, group.1.saturating_add(tensor.bytes));
         }
         groups
     };

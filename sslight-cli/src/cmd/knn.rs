@@ -52,6 +52,7 @@ pub fn run(args: &KnnArgs) -> Result<Outcome, CliError> {
     };
     let options = EvaluationOptions {
         subject: measured.core(),
+        run: measured.run(&args.words),
         backend_name: &name,
         stop: &stop,
         tell: &mut tell,

@@ -1,15 +1,12 @@
 //! `sslight neighbours`: a sheet of images and what is nearest to them.
 
-use std::path::Path;
-
 use sslight_core::embed::{NeighbourSettings, Queries, neighbour_sheet};
 
-use crate::args::NeighboursArgs;
+use crate::args::PictureArgs;
 use crate::exit::{CliError, Outcome};
-use crate::own_keys::OwnWords;
 use crate::shown::{OVERWRITE, SPLIT, Shown, outcome, overwrite, warn_of, watched};
 use crate::ui;
-use crate::verb_keys::VerbKey;
+use crate::verb_keys::{VerbKey, VerbWords};
 
 /// Keys beside those of the configuration.
 pub const KEYS: &[VerbKey] = &[
@@ -27,7 +24,7 @@ pub const KEYS: &[VerbKey] = &[
     },
     VerbKey {
         name: "k",
-        values: "a whole number from 1 on",
+        values: "an integer of at least 1",
         default: "8",
         help: "neighbours of each query",
     },
@@ -36,14 +33,14 @@ pub const KEYS: &[VerbKey] = &[
 ];
 
 /// Draws the sheet.
-pub fn run(args: &NeighboursArgs) -> Result<Outcome, CliError> {
-    let words = OwnWords::take(&args.words, KEYS)?;
-    let out = Path::new(words.required("out", "out=neighbours.png")?);
+pub fn run(args: &PictureArgs) -> Result<Outcome, CliError> {
+    let words = VerbWords::take(KEYS, &args.words)?;
+    let out = words.required_path("out", "neighbours.png")?;
     let settings = NeighbourSettings {
         out,
         overwrite: overwrite(&words)?,
-        queries: queries(words.get("queries").unwrap_or("8"))?,
-        k: words.at_least("k", 8, 1)?,
+        queries: queries(words.text("queries").unwrap_or("8"))?,
+        k: words.at_least("k", 1)?.unwrap_or(8),
     };
     let shown = Shown::open(&args.weights, &words, true)?;
     let images = shown.images(&words)?;
@@ -78,7 +75,8 @@ fn queries(word: &str) -> Result<Queries, CliError> {
     if let Ok(count) = word.parse::<usize>() {
         if count == 0 {
             return Err(CliError::Usage(
-                "command line: queries: expected a number from 1 on, got 0".to_owned(),
+                "command line: queries is 0, but must be at least 1, or names with commas between"
+                    .to_owned(),
             ));
         }
         return Ok(Queries::Spread(count));

@@ -1,15 +1,12 @@
 //! `sslight project`: features as points of a plane.
 
-use std::path::Path;
-
 use sslight_core::embed::{ProjectSettings, Projection, project};
 
-use crate::args::ProjectArgs;
+use crate::args::PictureArgs;
 use crate::exit::{CliError, Outcome};
-use crate::own_keys::OwnWords;
 use crate::shown::{OVERWRITE, SPLIT, Shown, outcome, overwrite, warn_of, watched};
 use crate::ui;
-use crate::verb_keys::VerbKey;
+use crate::verb_keys::{VerbKey, VerbWords};
 
 /// Keys beside those of the configuration. `method` is the verb's here: how a network was trained is in its weights.
 pub const KEYS: &[VerbKey] = &[
@@ -27,13 +24,13 @@ pub const KEYS: &[VerbKey] = &[
     },
     VerbKey {
         name: "points",
-        values: "a whole number from 5 on",
+        values: "an integer of at least 5",
         default: "2000",
         help: "at most so many images, evenly over the set",
     },
     VerbKey {
         name: "perplexity",
-        values: "a number from 1 on",
+        values: "a number of at least 1",
         default: "30",
         help: "of t-SNE: about how many neighbours stay near",
     },
@@ -42,15 +39,17 @@ pub const KEYS: &[VerbKey] = &[
 ];
 
 /// Draws the picture.
-pub fn run(args: &ProjectArgs) -> Result<Outcome, CliError> {
-    let words = OwnWords::take(&args.words, KEYS)?;
-    let out = Path::new(words.required("out", "out=projection.svg")?);
+pub fn run(args: &PictureArgs) -> Result<Outcome, CliError> {
+    let words = VerbWords::take(KEYS, &args.words)?;
+    let out = words.required_path("out", "projection.svg")?;
     let settings = ProjectSettings {
         out,
         overwrite: overwrite(&words)?,
-        projection: words.parsed("method", Projection::Pca)?,
-        points: words.at_least("points", 2000, 5)?,
-        perplexity: words.at_least("perplexity", 30.0, 1.0)?,
+        projection: words
+            .word("method", &Projection::WORDS)?
+            .unwrap_or(Projection::Pca),
+        points: words.at_least("points", 5)?.unwrap_or(2000),
+        perplexity: words.at_least("perplexity", 1.0)?.unwrap_or(30.0),
     };
     let shown = Shown::open(&args.weights, &words, true)?;
     let images = shown.images(&words)?;

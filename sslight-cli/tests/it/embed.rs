@@ -99,11 +99,11 @@ fn words_that_make_no_sense_are_refused_before_any_work() {
         ),
         (
             &["project", "none", "out=a.svg", "method=tsn"],
-            "error: command line: method: expected pca|tsne, got tsn; did you mean tsne?\n",
+            "error: command line: method is tsn, but must be one of pca, tsne; did you mean tsne?\n",
         ),
         (
             &["neighbours", "none", "out=a.png", "k=0"],
-            "error: command line: k: expected a whole number from 1 on, got 0\n",
+            "error: command line: k is 0, but must be an integer of at least 1\n",
         ),
     ] {
         assert_eq!(refused(root.path(), words, 2), message, "{words:?}");

@@ -140,6 +140,25 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// How images are resized in evaluation.
+    Interpolation {
+        /// As views are, and as the paper evaluates.
+        Bicubic => "bicubic",
+        /// As torchvision evaluates its own weights.
+        Bilinear => "bilinear",
+    }
+}
+
+impl From<Interpolation> for sslight_data::Interpolation {
+    fn from(interpolation: Interpolation) -> Self {
+        match interpolation {
+            Interpolation::Bicubic => Self::Bicubic,
+            Interpolation::Bilinear => Self::Bilinear,
+        }
+    }
+}
+
+vocabulary! {
     /// What a run does when its features collapse.
     OnCollapse {
         /// Say so and go on.

@@ -7,9 +7,9 @@
 use toml::Value;
 
 use super::{
-    Backbone, BackendChoice, Checkpoint, Crop, Dino, Eval, Family, Health, Jitter, KnnProtocol,
-    Loss, Method, Moco, Model, OnCollapse, Optim, OptimizerKind, Recipe, Resume, RunConfig,
-    ScheduleKind, Simclr, Swav, Views,
+    Backbone, BackendChoice, Checkpoint, Crop, Dino, Eval, Family, Health, Interpolation, Jitter,
+    KnnProtocol, Loss, Method, Moco, Model, OnCollapse, Optim, OptimizerKind, Recipe, Resume,
+    RunConfig, ScheduleKind, Simclr, Swav, Views,
 };
 
 /// The side of global views for which the recipes' local sizes are published.
@@ -68,6 +68,7 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
             knn_protocol: KnnProtocol::Bank,
             resize: PUBLISHED_RESIZE,
             crop: PUBLISHED_GLOBAL_SIZE,
+            interpolation: Interpolation::Bicubic,
             bank_size: None,
         },
         checkpoint: Checkpoint {

@@ -5,8 +5,8 @@
 
 use super::kind::{Kind, Range};
 use super::{
-    Backbone, BackendChoice, KnnProtocol, Method, OnCollapse, OptimizerKind, Recipe, ScheduleKind,
-    nearest,
+    Backbone, BackendChoice, Interpolation, KnnProtocol, Method, OnCollapse, OptimizerKind, Recipe,
+    ScheduleKind, nearest,
 };
 
 /// One key of a configuration.
@@ -150,6 +150,7 @@ const KEYS: &[Key] = keys! {
     "eval.knn_protocol": Kind::Word(KnnProtocol::WORDS), "neighbours among training or among validation images";
     "eval.resize": COUNT, "shorter side after resizing, in pixels; follows views.global.size";
     "eval.crop": COUNT, "side of the centre crop, in pixels; follows views.global.size";
+    "eval.interpolation": Kind::Word(Interpolation::WORDS), "how images are resized; torchvision's own weights were made for bilinear";
     "eval.bank_size": Kind::Or("all", &COUNT), "largest number of training images in the kNN bank";
     "checkpoint.every": COUNT, "epochs between checkpoints";
     "checkpoint.keep_last": COUNT, "newest checkpoints kept";

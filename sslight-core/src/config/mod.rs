@@ -38,8 +38,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use choices::{
-    Backbone, BackendChoice, Family, FinetuneHead, KnnProtocol, LrUpdate, Method, OnCollapse,
-    OptimizerKind, Recipe, ScheduleKind,
+    Backbone, BackendChoice, Family, FinetuneHead, Interpolation, KnnProtocol, LrUpdate, Method,
+    OnCollapse, OptimizerKind, Recipe, ScheduleKind,
 };
 pub use defaults::paper_defaults;
 pub use error::{ConfigError, Problem, Problems, UnknownWord};

@@ -1,8 +1,9 @@
 //! The groups of keys: one struct a group, one field a key.
 
 use serde::{Deserialize, Serialize};
+use sslight_data::EvalView;
 
-use super::{KnnProtocol, OnCollapse, OptimizerKind, ScheduleKind, words};
+use super::{Interpolation, KnnProtocol, OnCollapse, OptimizerKind, ScheduleKind, words};
 
 /// Keys `model.*`: choices inside the backbone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -259,9 +260,22 @@ pub struct Eval {
     pub resize: usize,
     /// Side of the centre crop, in pixels; by default `views.global.size`.
     pub crop: usize,
+    /// How images are resized.
+    pub interpolation: Interpolation,
     /// Largest number of training images in the bank; `None` is all of them.
     #[serde(with = "words::all")]
     pub bank_size: Option<usize>,
+}
+
+impl Eval {
+    /// What is shown of an image.
+    pub fn view(&self) -> EvalView {
+        EvalView {
+            resize: self.resize,
+            crop: self.crop,
+            interpolation: self.interpolation.into(),
+        }
+    }
 }
 
 /// Keys `checkpoint.*`.

@@ -84,7 +84,7 @@ pub fn attention_sheets(
         sheets.heads = attention.heads;
         for (row, index) in batch.indices.iter().enumerate() {
             let image = images.source.image(*index)?;
-            let image = eval_transform(&image, config.eval.resize, config.eval.crop);
+            let image = eval_transform(&image, config.eval.view());
             let maps = Maps::of(&attention, row, grid);
             let title = title(images, *index);
             let png = sheet::draw(&image, &maps, &title, &protocol.line())?;

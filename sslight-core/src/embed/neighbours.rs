@@ -102,8 +102,7 @@ pub fn neighbour_sheet(
         line: protocol.line(),
         searched: result.extracted.images,
         k: settings.k,
-        resize: config.eval.resize,
-        crop: config.eval.crop,
+        view: config.eval.view(),
     };
     let png = sheet::draw(images, &result, &head)?;
     write(settings.out, &png)?;

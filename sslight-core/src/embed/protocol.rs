@@ -20,6 +20,8 @@ pub struct Protocol {
     pub resize: usize,
     /// Side of the centre that the network saw, in pixels.
     pub crop: usize,
+    /// How images were resized.
+    pub interpolation: String,
     /// Channel means that were subtracted.
     pub mean: [f64; 3],
     /// Channel standard deviations that were divided by.
@@ -35,6 +37,7 @@ impl Protocol {
             data: images.source.describe(),
             resize: config.eval.resize,
             crop: config.eval.crop,
+            interpolation: config.eval.interpolation.to_string(),
             mean: config.views.mean,
             std: config.views.std,
         }
@@ -50,8 +53,8 @@ impl Protocol {
         [
             format!("{} of {}", self.backbone, self.weights),
             format!(
-                "{}; shorter side {} px, centre {} px",
-                self.data, self.resize, self.crop
+                "{}; shorter side {} px ({}), centre {} px",
+                self.data, self.resize, self.interpolation, self.crop
             ),
         ]
     }

@@ -1,6 +1,6 @@
 //! The sheet of nearest neighbours: a row a query, the query first.
 
-use sslight_data::eval_transform;
+use sslight_data::{EvalView, eval_transform};
 
 use super::neighbours::{Neighbour, NeighbourSheet, file_name};
 use super::{EmbedError, Images};
@@ -32,38 +32,39 @@ pub(super) struct Head {
     /// Images that were searched.
     pub searched: usize,
     pub k: usize,
-    /// The window of evaluation: pictures show what the network saw.
-    pub resize: usize,
-    pub crop: usize,
+    /// Pictures show what the network saw.
+    pub view: EvalView,
 }
 
 /// Sizes that follow from the images.
 struct Layout {
-    /// Side of a picture as the network saw it, then how often each pixel is shown.
-    crop: usize,
-    resize: usize,
+    /// A picture as the network saw it, then how often each pixel is shown.
+    view: EvalView,
     scale: usize,
 }
 
 impl Layout {
     /// Small images are shown pixel by pixel, others at the least side.
     fn new(head: &Head) -> Self {
-        if head.crop < TILE {
+        let view = head.view;
+        if view.crop < TILE {
             return Self {
-                crop: head.crop,
-                resize: head.resize,
-                scale: TILE.div_ceil(head.crop),
+                view,
+                scale: TILE.div_ceil(view.crop),
             };
         }
         Self {
-            crop: TILE,
-            resize: head.resize * TILE / head.crop,
+            view: EvalView {
+                crop: TILE,
+                resize: view.resize * TILE / view.crop,
+                ..view
+            },
             scale: 1,
         }
     }
 
     fn side(&self) -> usize {
-        self.crop * self.scale
+        self.view.crop * self.scale
     }
 
     /// Left and top of a picture; column 0 is the query.
@@ -164,7 +165,7 @@ fn draw_tile(
     index: usize,
     frame: Colour,
 ) -> Result<(), EmbedError> {
-    let image = eval_transform(&images.source.image(index)?, layout.resize, layout.crop);
+    let image = eval_transform(&images.source.image(index)?, layout.view);
     canvas.image(place, &image, layout.scale);
     canvas.frame(place, layout.side(), FRAME, frame);
     Ok(())

@@ -32,13 +32,16 @@ pub enum EvalError {
     },
     /// Validation images of other classes.
     #[error(
-        "the training images have {train} classes and the validation images {validation}; give two parts of the same data"
+        "the training images have {train} classes and the validation images {validation}, not the same ones ({example}); \
+         give two parts of the same data, with folders of the same names"
     )]
     Classes {
         /// Classes of the training images.
         train: usize,
         /// Classes of the validation images.
         validation: usize,
+        /// The first difference.
+        example: String,
     },
     /// The loss is not a number any more.
     #[error("epoch {epoch}: the loss is not a number; lower the learning rate (base_lr)")]
@@ -51,11 +54,14 @@ pub enum EvalError {
     Interrupted,
     /// A head was asked for that the weights do not have.
     #[error(
-        "{place}: has no head of DINO whose first two layers could be used; give a run of method=dino on a convolutional network, or finetune.head=linear"
+        "{place}: has no head of DINO whose first two layers could be used ({reason}); give a run of method=dino on a \
+         convolutional network, or finetune.head=linear"
     )]
     NoHead {
         /// The weights.
         place: String,
+        /// What is wrong with its head.
+        reason: String,
     },
     /// The state cannot be made a file.
     #[error("the state of the training cannot be saved: {0}")]

@@ -1,6 +1,7 @@
 //! Features of whole sets of images, on the host.
 
 use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
 use sslight_data::{DataError, HostBatch};
 use sslight_models::backend::Backend;
 
@@ -71,14 +72,15 @@ impl FeatureSet {
 
 /// Vectors of length `dim` divided by their Euclidean lengths (at least `1e-12`).
 pub(super) fn normalized(values: &[f32], dim: usize) -> Vec<f32> {
-    values
-        .chunks(dim.max(1))
-        .flat_map(|vector| {
-            let square: f64 = vector.iter().map(|v| f64::from(*v).powi(2)).sum();
-            let length = square.sqrt().max(1e-12);
-            vector.iter().map(move |v| (f64::from(*v) / length) as f32)
-        })
-        .collect()
+    let mut normalized = values.to_vec();
+    normalized.par_chunks_mut(dim.max(1)).for_each(|vector| {
+        let square: f64 = vector.iter().map(|v| f64::from(*v).powi(2)).sum();
+        let length = square.sqrt().max(1e-12);
+        for value in vector {
+            *value = (f64::from(*value) / length) as f32;
+        }
+    });
+    normalized
 }
 
 /// Features of an extractor.

@@ -67,12 +67,40 @@ pub struct Fit<'a> {
     pub rule: Rule,
     /// Which parameters learn how fast.
     pub rules: ClassificationRules,
+    /// Courses of their own, of parameters whose name begins with a text; they follow no factor of `rules`.
+    pub courses: Vec<(String, Course)>,
     /// Weight decay.
     pub weight_decay: f64,
     /// Asks for a stop; what is done is in `state` then.
     pub stop: &'a StopHandle,
-    /// The file that an interrupted training continues from.
+    /// The file that an interrupted training continues from. It stays after the last epoch, for the caller to remove
+    /// when what the training is for is written.
     pub state: Option<TrainingState>,
+}
+
+impl Fit<'_> {
+    /// Removes the state: what the training is for is written.
+    pub fn finish(&self) {
+        if let Some(state) = &self.state {
+            state.remove();
+        }
+    }
+
+    /// The learning rate of a step, and the rules that say whose it is.
+    fn at(&self, step: usize) -> (f64, ClassificationRules) {
+        let lr = self.course.lr_at(step);
+        if self.courses.is_empty() {
+            return (lr, self.rules.clone());
+        }
+        // Factors of 1 are learning rates, to the bit; the empty name is that of all others.
+        let own = self.courses.iter();
+        let own = own.map(|(start, course)| (start.clone(), course.lr_at(step)));
+        let rules = ClassificationRules {
+            lr_factors: own.chain([(String::new(), lr)]).collect(),
+            ..self.rules
+        };
+        (1.0, rules)
+    }
 }
 
 /// An epoch that is over.
@@ -102,7 +130,7 @@ pub fn fit<B: AutodiffBackend, M: Classifier<B>>(
     let course = fit.course;
     let mut optimizer = GroupedOptimizer::<B>::new(
         fit.rule,
-        GroupRules::Classification(fit.rules.clone()),
+        GroupRules::Classification(fit.at(0).1),
         clock(course, fit.weight_decay),
     );
     let mut first_epoch = 0;
@@ -125,7 +153,9 @@ pub fn fit<B: AutodiffBackend, M: Classifier<B>>(
             let losses = Tensor::cat(losses.collect(), 0);
             let told = losses.clone().inner();
             let gradients = GradientsParams::from_grads(losses.sum().backward(), &model);
-            model = optimizer.step(lr, model, gradients);
+            let (step_lr, rules) = fit.at(step);
+            optimizer.set_groups(GroupRules::Classification(rules));
+            model = optimizer.step(step_lr, model, gradients);
             total = Some(match total {
                 Some(total) => total + told,
                 None => told,
@@ -157,9 +187,6 @@ pub fn fit<B: AutodiffBackend, M: Classifier<B>>(
                 losses,
             },
         )?;
-    }
-    if let Some(state) = &fit.state {
-        state.remove();
     }
     Ok(model)
 }

@@ -13,11 +13,13 @@ use thiserror::Error;
 use super::FeatureSet;
 use super::features::normalized;
 
-/// Vectors of the bank and of the queries that are compared at a time: 16 MiB of similarities.
-const BANK_BLOCK: usize = 8192;
+/// Vectors of the bank and of the queries that are compared at a time: 4 MiB of similarities.
+const BANK_BLOCK: usize = 2048;
 const QUERY_BLOCK: usize = 512;
+/// Queries of a block that one task keeps the neighbours of.
+const QUERY_PART: usize = 128;
 /// Similarities that are passed over at a time when none of them is high enough.
-const GLANCE: usize = 64;
+const GLANCE: usize = 16;
 
 /// Number of best classes among which the right one counts for top-5.
 const TOP: usize = 5;
@@ -68,6 +70,11 @@ pub enum KnnError {
         /// Samples to choose from.
         bank: usize,
     },
+    /// Features of a network that has diverged.
+    #[error(
+        "features of the {0} are not finite; the network has diverged or its weights are damaged"
+    )]
+    NotFinite(&'static str),
     /// Different kinds of features.
     #[error("the bank has features of length {bank}, the queries of length {queries}")]
     Lengths {
@@ -147,7 +154,8 @@ pub fn leave_one_out_each<B: Backend>(
 type Neighbour = (f32, usize);
 
 /// The `count` nearest neighbours by cosine of each query, nearest first, equal ones by their place. Exact. Beside the
-/// features memory holds one block of similarities and the neighbours, whatever the sizes.
+/// features memory holds the queries at unit length, one block of similarities and the neighbours, whatever the size of
+/// the bank.
 ///
 /// # Panics
 /// If the vectors have different lengths.
@@ -164,32 +172,95 @@ pub fn nearest_neighbours<B: Backend>(
         queries.dim
     );
     let dim = bank.dim.max(1);
-    let mut found = vec![Nearest::new(count); queries.len()];
-    for (block, values) in bank.values.chunks(BANK_BLOCK * dim).enumerate() {
+    let blocks = queries.values.chunks(QUERY_BLOCK * dim);
+    let mut blocks: Vec<(Tensor<B, 2>, Vec<NearestOfPart>)> = blocks
+        .map(|values| {
+            let queries = values.len() / dim;
+            let parts = (0..queries)
+                .step_by(QUERY_PART)
+                .map(|first| NearestOfPart::new(QUERY_PART.min(queries - first), count));
+            (normalized_rows(values, dim, device), parts.collect())
+        })
+        .collect();
+    for (index, values) in bank.values.chunks(BANK_BLOCK * dim).enumerate() {
         let bank: Tensor<B, 2> = normalized_rows(values, dim, device);
-        let blocks = queries.values.chunks(QUERY_BLOCK * dim);
-        for (values, found) in blocks.zip(found.chunks_mut(QUERY_BLOCK)) {
-            let queries = normalized_rows(values, dim, device);
-            let [rows, _] = bank.dims();
-            let similarities = linear(queries, Before::Nothing, bank.clone(), None);
+        for (queries, parts) in &mut blocks {
+            let [columns, _] = queries.dims();
+            // The bank's vectors are the rows, because the smaller operand of a product is the one that is packed again
+            // and again.
+            let similarities = linear(bank.clone(), Before::Nothing, queries.clone(), None);
             let similarities = sslight_models::params::host_values(similarities);
-            similarities
-                .par_chunks(rows)
-                .zip(found)
-                .for_each(|(similarities, found)| found.look_at(similarities, block * BANK_BLOCK));
+            parts
+                .par_iter_mut()
+                .enumerate()
+                .for_each(|(part, nearest)| {
+                    let rows = similarities.chunks_exact(columns);
+                    for (place, row) in (index * BANK_BLOCK..).zip(rows) {
+                        nearest.look_at(&row[part * QUERY_PART..], place);
+                    }
+                });
         }
     }
-    found.into_par_iter().map(Nearest::sorted).collect()
+    let parts: Vec<NearestOfPart> = blocks.into_iter().flat_map(|(_, parts)| parts).collect();
+    parts
+        .into_par_iter()
+        .flat_map_iter(NearestOfPart::sorted)
+        .collect()
 }
 
-/// The nearest of the vectors that were looked at so far.
+/// The nearest of the vectors that were looked at so far, for each of some queries.
+struct NearestOfPart {
+    nearest: Vec<Nearest>,
+    /// What a later one has to exceed; side by side, so that a glance compares a vector of them.
+    thresholds: Vec<f32>,
+}
+
+impl NearestOfPart {
+    fn new(queries: usize, count: usize) -> Self {
+        Self {
+            nearest: vec![Nearest::new(count); queries],
+            thresholds: vec![f32::NEG_INFINITY; queries],
+        }
+    }
+
+    /// Similarities of the next vector of the bank, which has this place, to the queries (and those after them).
+    fn look_at(&mut self, similarities: &[f32], place: usize) {
+        let similarities = &similarities[..self.nearest.len()];
+        let (glances, rest) = similarities.as_chunks::<GLANCE>();
+        for (index, values) in glances.iter().enumerate() {
+            let first = index * GLANCE;
+            let thresholds = &self.thresholds[first..][..GLANCE];
+            // Without a branch inside, so that it is vectorised: nearly always none is high enough.
+            let both = values.iter().zip(thresholds);
+            if both.fold(false, |any, (value, threshold)| any | (value > threshold)) {
+                self.add(first, values, place);
+            }
+        }
+        self.add(similarities.len() - rest.len(), rest, place);
+    }
+
+    /// Adds those that are high enough to the queries from `first` on.
+    fn add(&mut self, first: usize, similarities: &[f32], place: usize) {
+        let nearest = self.nearest[first..].iter_mut();
+        let both = nearest.zip(&mut self.thresholds[first..]);
+        for ((nearest, threshold), similarity) in both.zip(similarities) {
+            if similarity > threshold {
+                nearest.add((*similarity, place), threshold);
+            }
+        }
+    }
+
+    fn sorted(self) -> impl Iterator<Item = Vec<Neighbour>> {
+        self.nearest.into_iter().map(Nearest::sorted)
+    }
+}
+
+/// The nearest vectors of one query.
 #[derive(Debug, Clone)]
 struct Nearest {
     count: usize,
     /// All that may be among them, in any order.
     candidates: Vec<Neighbour>,
-    /// What a later one has to exceed.
-    threshold: f32,
 }
 
 impl Nearest {
@@ -197,42 +268,29 @@ impl Nearest {
         Self {
             count,
             candidates: Vec::new(),
-            threshold: f32::NEG_INFINITY,
         }
     }
 
-    /// Similarities to the next vectors of the bank, the first of which has the place `first`.
-    fn look_at(&mut self, similarities: &[f32], first: usize) {
-        for (glance, values) in similarities.chunks(GLANCE).enumerate() {
-            // Without a branch inside, so that it is vectorised: nearly always none is high enough.
-            if !values
+    /// Adds a vector that is nearer than the threshold, and raises that now and then.
+    fn add(&mut self, neighbour: Neighbour, threshold: &mut f32) {
+        self.candidates.push(neighbour);
+        if self.candidates.len() >= 4 * self.count.max(16) {
+            self.prune();
+            // A later vector that is only as near as the last one comes behind it.
+            *threshold = self
+                .candidates
                 .iter()
-                .fold(false, |any, value| any | (*value > self.threshold))
-            {
-                continue;
-            }
-            for (place, value) in values.iter().enumerate() {
-                if *value > self.threshold {
-                    self.candidates
-                        .push((*value, first + glance * GLANCE + place));
-                    if self.candidates.len() >= 4 * self.count.max(16) {
-                        self.prune();
-                    }
-                }
-            }
+                .fold(f32::INFINITY, |least, candidate| least.min(candidate.0));
         }
     }
 
-    /// Keeps the nearest and raises the threshold. A later vector that is only as near comes behind them.
+    /// Keeps the nearest.
     fn prune(&mut self) {
-        if self.candidates.len() <= self.count || self.count == 0 {
-            self.candidates.truncate(self.count);
-            return;
+        if self.count > 0 && self.candidates.len() > self.count {
+            self.candidates
+                .select_nth_unstable_by(self.count - 1, nearer);
         }
-        let last = self.count - 1;
-        self.candidates.select_nth_unstable_by(last, nearer);
         self.candidates.truncate(self.count);
-        self.threshold = self.candidates[last].0;
     }
 
     fn sorted(mut self) -> Vec<Neighbour> {
@@ -271,6 +329,11 @@ impl Search<'_> {
                 queries: queries.dim,
             });
         }
+        for (set, what) in [(bank, "bank"), (queries, "queries")] {
+            if !set.values.iter().all(|value| value.is_finite()) {
+                return Err(KnnError::NotFinite(what));
+            }
+        }
         let too_few = |k: &usize| *k == 0 || bank.len() < k + self.drop_nearest;
         if let Some(&k) = ks.iter().find(|k| too_few(k)) {
             return Err(KnnError::TooFew {
@@ -287,15 +350,21 @@ impl Search<'_> {
             .map_or(0, |c| c + 1);
         let score = |k: usize| {
             let rank = |(found, label): (&Vec<Neighbour>, &usize)| {
+                let neighbours = || found.iter().skip(self.drop_nearest).take(k);
+                // Only proportions count, and these stay finite at any temperature.
+                let nearest = neighbours()
+                    .next()
+                    .map_or(0.0, |(similarity, _)| *similarity);
                 let mut votes = vec![0.0; classes];
-                for (similarity, place) in found.iter().skip(self.drop_nearest).take(k) {
-                    votes[bank_labels[*place]] += (f64::from(*similarity) / temperature).exp();
+                for (similarity, place) in neighbours() {
+                    let weight = f64::from(similarity - nearest) / temperature;
+                    votes[bank_labels[*place]] += weight.exp();
                 }
-                rank_of(*label, &votes)
+                super::rank::rank(&votes, *label)
             };
-            let ranks: Vec<usize> = found.par_iter().zip(query_labels).map(rank).collect();
+            let ranks: Vec<_> = found.par_iter().zip(query_labels).map(rank).collect();
             let percent = |most: usize| {
-                let hits = ranks.iter().filter(|rank| **rank < most).count();
+                let hits = ranks.iter().flatten().filter(|rank| **rank < most).count();
                 100.0 * hits as f64 / queries.len() as f64
             };
             KnnScore {
@@ -311,15 +380,6 @@ impl Search<'_> {
         };
         Ok(ks.iter().map(|k| score(*k)).collect())
     }
-}
-
-/// Number of classes with more votes than `class`, or as many and a lower number.
-fn rank_of(class: usize, votes: &[f64]) -> usize {
-    votes
-        .iter()
-        .enumerate()
-        .filter(|(other, vote)| **vote > votes[class] || (**vote == votes[class] && *other < class))
-        .count()
 }
 
 /// Rows of unit length on the device; a row of zeros stays one.
@@ -443,6 +503,40 @@ mod tests {
         };
         let found = nearest_neighbours::<NdArray>(&bank, &queries, 4, &Default::default());
         assert_eq!(found, [[(1.0, 0), (1.0, 1), (1.0, 2), (1.0, 3)]]);
+    }
+
+    #[test]
+    fn equal_vectors_keep_their_order_for_every_one_of_many_queries() {
+        // Several parts of queries, the last of which ends within a glance, and ties at every place.
+        let queries = QUERY_PART + 2 * GLANCE + 3;
+        let all_equal = |rows| FeatureSet {
+            dim: 1,
+            values: vec![1.0; rows],
+            labels: None,
+        };
+        let bank = all_equal(BANK_BLOCK + 5);
+        let found =
+            nearest_neighbours::<NdArray>(&bank, &all_equal(queries), 2, &Default::default());
+        assert_eq!(found, vec![[(1.0, 0), (1.0, 1)]; queries]);
+    }
+
+    #[test]
+    fn a_low_temperature_leaves_the_vote_to_the_nearest() {
+        let bank = set(&[([1.0, 0.1], 1), ([1.0, 0.2], 0), ([1.0, 0.2], 0)]);
+        let queries = set(&[([1.0, 0.0], 1)]);
+        let config = KnnConfig {
+            k: 3,
+            temperature: 1e-5,
+        };
+        let score = with_bank::<NdArray>(&bank, &queries, config, &Default::default()).unwrap();
+        assert_eq!(score.top1, 100.0);
+    }
+
+    #[test]
+    fn features_that_are_no_numbers_are_refused() {
+        let points = set(&[([1.0, 0.0], 0), ([0.0, 1.0], 1), ([f32::NAN, 1.0], 1)]);
+        let error = leave_one_out::<NdArray>(&points, TWO, &Default::default()).unwrap_err();
+        assert_eq!(error, KnnError::NotFinite("bank"));
     }
 
     #[test]

@@ -10,8 +10,7 @@ use sslight_models::nn::{Linear, ParamInit};
 use sslight_models::params::host_values;
 
 use super::fit::{BatchIter, Batches, Classifier, labelled};
-use super::{Extractor, FeatureSet, Tally};
-use crate::optim::ClassificationRules;
+use super::{Course, Extractor, FeatureSet, Tally};
 
 /// Standard deviation of the initial weights; biases begin at 0.
 const INIT_STD: f64 = 0.01;
@@ -72,14 +71,13 @@ impl<B: AutodiffBackend> Classifier<B> for Probes<B> {
     }
 }
 
-/// The rules that give each classifier its learning rate, as factors on the first.
-pub fn rules(lrs: &[f64]) -> ClassificationRules {
-    let first = lrs.first().copied().unwrap_or(1.0);
-    let factor = |(index, lr): (usize, &f64)| (format!("classifiers.{index}."), lr / first);
-    ClassificationRules {
-        lr_factor_classifier: 1.0,
-        lr_factors: lrs.iter().enumerate().map(factor).collect(),
-    }
+/// The course of each classifier, which is that of a probe of its own, from the learning rates at the start.
+pub fn courses(course: Course, lrs: &[f64]) -> Vec<(String, Course)> {
+    let own = |(index, lr): (usize, &f64)| {
+        let start = format!("classifiers.{index}.");
+        (start, Course { lr: *lr, ..course })
+    };
+    lrs.iter().enumerate().map(own).collect()
 }
 
 /// Features of augmented images, made anew in each epoch.
@@ -140,5 +138,74 @@ impl<B: AutodiffBackend> Batches<B, Tensor<B, 2>> for CachedFeatures<'_, B> {
             ))
         };
         Box::new((0..steps).map(batch))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::LrUpdate;
+    use crate::eval::fit::{Fit, fit};
+    use crate::loss::testing::{B, draw};
+    use crate::observe::StopHandle;
+    use crate::optim::{ClassificationRules, Rule};
+
+    const CLASSES: usize = 3;
+
+    /// The weights of classifiers that are trained side by side, at learning rates whose floor is far above 0.
+    fn trained(lrs: &[f64]) -> Vec<Vec<f32>> {
+        let (device, rows, dim) = (Default::default(), 24, 5);
+        let features = FeatureSet {
+            dim,
+            values: draw(3, rows, dim, 1.0).iter().map(|v| *v as f32).collect(),
+            labels: None,
+        };
+        let labels: Vec<usize> = (0..rows).map(|row| row % CLASSES).collect();
+        let data = CachedFeatures::<B> {
+            features: &features,
+            labels: &labels,
+            batch_size: 7,
+            seed: 0,
+            device: &device,
+        };
+        let course = Course {
+            steps_per_epoch: rows.div_ceil(data.batch_size),
+            epochs: 4,
+            lr: lrs[0],
+            min_lr: 0.05,
+            update: LrUpdate::Step,
+        };
+        let how = Fit {
+            course,
+            rule: Rule::Sgd {
+                momentum: 0.9,
+                nesterov: false,
+            },
+            rules: ClassificationRules {
+                lr_factor_classifier: 1.0,
+                lr_factors: Vec::new(),
+            },
+            courses: courses(course, lrs),
+            weight_decay: 1e-3,
+            stop: &StopHandle::new(),
+            state: None,
+        };
+        let probes = Probes::<B>::new(lrs.len(), dim, CLASSES, 0, &device);
+        let probes = fit(probes, &how, &data, &device, &mut |_, _| Ok(())).unwrap();
+        let classifiers = probes.classifiers.into_iter();
+        classifiers
+            .map(|classifier| host_values(classifier.weight.val()))
+            .collect()
+    }
+
+    #[test]
+    fn classifiers_of_a_grid_are_those_of_probes_of_their_own_to_the_bit() {
+        let lrs = [0.7, 0.3, 0.011];
+        let together = trained(&lrs);
+        for (lr, together) in lrs.iter().zip(&together) {
+            assert_eq!(together, &trained(&[*lr])[0], "{lr}");
+        }
+        assert_ne!(together[0], together[1]);
     }
 }

@@ -1,5 +1,7 @@
 //! What classifiers got right: accuracies and the confusion between classes, counted batch by batch.
 
+use super::rank::rank;
+
 /// Best classes among which the right one counts for top-5.
 const TOP: usize = 5;
 
@@ -25,7 +27,7 @@ impl Tally {
     }
 
     /// Counts samples: a row of scores each, and their classes. Equal scores rank by class. A label that is no class
-    /// of the scores counts as a miss and enters no row.
+    /// of the scores, or whose score is not finite, counts as a miss and enters no row.
     ///
     /// # Panics
     /// If there is not one row a label.
@@ -39,22 +41,19 @@ impl Tally {
         );
         for (row, &label) in scores.chunks(self.classes.max(1)).zip(labels) {
             self.samples += 1;
-            let Some(own) = row.get(label) else { continue };
-            let ahead = |(class, score): (usize, &f32)| {
-                score > own || (score == own && class < label) || (own.is_nan() && class != label)
+            let Some(before) = rank(row, label) else {
+                continue;
             };
-            let before = row
-                .iter()
-                .enumerate()
-                .filter(|(c, s)| ahead((*c, s)))
-                .count();
             self.top5 += usize::from(before < TOP);
-            let mut best = 0;
-            for (class, score) in row.iter().enumerate() {
-                if *score > row[best] || row[best].is_nan() {
-                    best = class;
-                }
-            }
+            let best = |best, class| if row[class] > row[best] { class } else { best };
+            // The label's own score is a number, so that a score that is none never stays the best.
+            let best = match before {
+                0 => label,
+                _ => (0..self.classes)
+                    .filter(|class| !row[*class].is_nan())
+                    .reduce(best)
+                    .unwrap_or(label),
+            };
             self.confusion[label * self.classes + best] += 1;
         }
     }
@@ -141,8 +140,14 @@ mod tests {
 
     #[test]
     fn not_a_number_is_never_right() {
-        let mut tally = Tally::new(2);
-        tally.add(&[f32::NAN, 0.5], &[0]);
-        assert_eq!((tally.top1(), tally.samples()), (0.0, 1));
+        for label in [0, 1] {
+            let mut tally = Tally::new(2);
+            tally.add(&[f32::NAN; 2], &[label]);
+            tally.add(&[f32::NAN, 0.5], &[0]);
+            assert_eq!((tally.top1(), tally.top5()), (0.0, 0.0), "{label}");
+            assert_eq!(tally.samples(), 2);
+            tally.add(&[f32::NAN, 0.5], &[1]);
+            assert_eq!(tally.row(1), [0, 1]);
+        }
     }
 }

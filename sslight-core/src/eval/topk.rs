@@ -5,6 +5,7 @@ use sslight_models::backend::Backend;
 use sslight_models::nn::Linear;
 
 use super::FeatureSet;
+use super::rank::rank;
 
 /// Feature vectors that a classifier looks at in one go.
 const CHUNK: usize = 4096;
@@ -30,7 +31,7 @@ pub fn classifier_accuracy<B: Backend>(
 /// The share of samples, in percent, whose class is among the `k` highest scores; equal scores rank by class.
 ///
 /// `scores` holds one row of `classes` numbers a sample. A label that is none of them, as validation data may
-/// have, is never hit. 0 without samples.
+/// have, is never hit, nor is one whose score is not finite. 0 without samples.
 ///
 /// # Panics
 /// If there is not one label a row.
@@ -48,17 +49,7 @@ pub fn topk_accuracy(scores: &[f32], classes: usize, labels: &[usize], k: usize)
     let hits = scores
         .chunks(classes)
         .zip(labels)
-        .filter(|(row, label)| {
-            let Some(own) = row.get(**label) else {
-                return false;
-            };
-            let before = row
-                .iter()
-                .enumerate()
-                .filter(|(class, score)| *score > own || (*score == own && class < label))
-                .count();
-            before < k
-        })
+        .filter(|(row, label)| rank(row, **label).is_some_and(|before| before < k))
         .count();
     100.0 * hits as f64 / labels.len() as f64
 }

@@ -65,6 +65,14 @@ pub enum ExchangeError {
         /// Side of a patch.
         patch_px: usize,
     },
+    /// Images of this size are no images.
+    #[error("input_size={px}: larger than {most} pixels; give a smaller one")]
+    TooLarge {
+        /// The size.
+        px: usize,
+        /// The largest.
+        most: usize,
+    },
     /// An ONNX model is asked for in half precision or with a head.
     #[error("format=onnx writes the backbone in f32; leave out {key}")]
     PlainOnnx {
@@ -99,6 +107,7 @@ impl ExchangeError {
             Self::NoHead { .. }
             | Self::NoSize { .. }
             | Self::TooSmall { .. }
+            | Self::TooLarge { .. }
             | Self::PlainOnnx { .. }
             | Self::OtherBackbone { .. } => true,
             Self::Weights { source, .. } => matches!(source, WeightsError::OutOfRange { .. }),

@@ -20,6 +20,8 @@ use super::{ExchangeError, publish, refuse_existing, sha256};
 const DEFAULT_PX: usize = 224;
 /// The same for the variants for small images.
 const DEFAULT_SMALL_PX: usize = 32;
+/// The largest image size that is taken for no mistake.
+const LARGEST_INPUT: usize = 4096;
 /// The tensor of a vision transformer whose shape follows from the image size.
 const POSITIONS: &str = "pos_embed";
 
@@ -109,6 +111,10 @@ pub fn export<B: Backend>(
     device: &B::Device,
 ) -> Result<Exported, ExchangeError> {
     refuse_useless_keys(options)?;
+    if let Some(px) = options.input_px.filter(|px| *px > LARGEST_INPUT) {
+        let most = LARGEST_INPUT;
+        return Err(ExchangeError::TooLarge { px, most });
+    }
     if let Some(out) = &options.out {
         refuse_existing(out, options.overwrite)?;
     }

@@ -176,12 +176,12 @@ fn file<B: Backend>(
         Err(error) => (None, Some(error.to_string()), None),
     };
     let tensors = file.entries().iter().map(|entry| {
-        let numbers: usize = entry.shape.iter().product();
+        let numbers = count(&entry.shape);
         TensorLine {
             name: entry.name.clone(),
             shape: entry.shape.clone(),
             dtype: entry.element.map(|element| element.to_string()),
-            bytes: numbers * entry.element.map_or(0, |element| element.size()),
+            bytes: numbers.saturating_mul(entry.element.map_or(0, |element| element.size())),
         }
     });
     let tensors: Vec<TensorLine> = tensors.collect();
@@ -258,6 +258,11 @@ fn folder<B: Backend>(path: &Path, device: &B::Device) -> Result<FolderReport, E
 }
 
 fn numbers(tensors: &[TensorLine]) -> usize {
-    let counts = tensors.iter().map(|t| t.shape.iter().product::<usize>());
-    counts.sum()
+    let counts = tensors.iter().map(|tensor| count(&tensor.shape));
+    counts.fold(0, usize::saturating_add)
+}
+
+/// Numbers of a tensor; a damaged file may state any shape.
+fn count(shape: &[usize]) -> usize {
+    shape.iter().copied().fold(1, usize::saturating_mul)
 }

@@ -47,6 +47,11 @@ impl<B: AutodiffBackend> GroupedOptimizer<B> {
             states: HashMap::new(),
         }
     }
+
+    /// Treats parameters by other rules from the next step on.
+    pub fn set_groups(&mut self, groups: GroupRules) {
+        self.groups = groups;
+    }
 }
 
 impl<B: AutodiffBackend, M: AutodiffModule<B>> Optimizer<M, B> for GroupedOptimizer<B> {

@@ -1,5 +1,6 @@
 //! The parts of a run, made from its configuration.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
@@ -128,6 +129,23 @@ pub fn backbone_from<B: Backend>(
     })
 }
 
+/// What a file with the backbone of a configuration says of it, and of the images that it is shown.
+pub fn backbone_metadata(config: &RunConfig) -> BTreeMap<String, String> {
+    let list = |values: [f64; 3]| values.map(|v| v.to_string()).join(",");
+    let facts = [
+        ("format", "pt".to_owned()),
+        ("backbone", config.backbone.to_string()),
+        ("small_input", config.small_input().to_string()),
+        ("input_size", config.eval.crop.to_string()),
+        ("mean", list(config.views.mean)),
+        ("std", list(config.views.std)),
+    ];
+    facts
+        .map(|(key, value)| (key.to_owned(), value))
+        .into_iter()
+        .collect()
+}
+
 /// The format of a file of weights and where in it the weights are.
 pub fn origin(file: &WeightsFile<'_>) -> String {
     match file.part() {
@@ -159,8 +177,7 @@ pub fn loader_config(config: &RunConfig) -> LoaderConfig {
 
 pub fn eval_config(config: &RunConfig, batch_size: usize) -> EvalConfig {
     EvalConfig {
-        resize: config.eval.resize,
-        crop: config.eval.crop,
+        view: config.eval.view(),
         mean: config.views.mean.map(|v| v as f32),
         std: config.views.std.map(|v| v as f32),
         batch_size,

@@ -17,6 +17,10 @@ use sslight_models::{Backbone, BatchMode};
 
 use super::{RunError, assemble, open_train, open_validation};
 use crate::config::RunConfig;
+use crate::eval::rank;
+
+/// Names that a message lists.
+const NAMES_SHOWN: usize = 3;
 
 /// Images of a batch.
 const BATCH: usize = 64;
@@ -111,8 +115,9 @@ pub fn classify_weights<B: Backend>(
         }
         for (logits, index) in rows.chunks(network.classes).zip(batch.indices) {
             let label = classes_of.label(source.label(index));
+            let before = label.and_then(|label| rank(logits, label));
             for (hits, most) in hits.iter_mut().zip([1, TOP]) {
-                *hits += usize::from(label.is_some_and(|label| rank(logits, label) < most));
+                *hits += usize::from(before.is_some_and(|before| before < most));
             }
             images.push(ImageClasses {
                 image: source.name(index),
@@ -199,8 +204,8 @@ impl<B: Backend> Network<B> {
     }
 }
 
-/// Which of the classifier's classes the classes of the data are: those of the same names, or, without names, of the
-/// same numbers if there are as many.
+/// Which of the classifier's classes the classes of the data are: those of the same names, or, if no name is known, of
+/// the same numbers if there are as many.
 struct ClassesOf {
     of_label: Vec<Option<usize>>,
     unscored: Option<String>,
@@ -218,6 +223,23 @@ impl ClassesOf {
             return Self {
                 of_label: by_name,
                 unscored: None,
+            };
+        }
+        let unknown: Vec<&str> = labels
+            .iter()
+            .zip(&by_name)
+            .filter(|(_, class)| class.is_none())
+            .map(|(label, _)| label.as_str())
+            .collect();
+        if unknown.len() < labels.len() {
+            return Self {
+                of_label: Vec::new(),
+                unscored: Some(format!(
+                    "no accuracy: of the data's {} classes {} are not among the names of labels=FILE ({}); rename them",
+                    labels.len(),
+                    unknown.len(),
+                    unknown[..unknown.len().min(NAMES_SHOWN)].join(", ")
+                )),
             };
         }
         if labels.len() == classes {
@@ -239,16 +261,6 @@ impl ClassesOf {
     fn label(&self, label: Option<usize>) -> Option<usize> {
         self.of_label.get(label?).copied().flatten()
     }
-}
-
-/// How many classes come before one; equal scores rank by class.
-fn rank(logits: &[f32], class: usize) -> usize {
-    let Some(own) = logits.get(class) else {
-        return usize::MAX;
-    };
-    let before =
-        |(other, logit): &(usize, &f32)| logit.total_cmp(own).then(class.cmp(other)).is_gt();
-    logits.iter().enumerate().filter(before).count()
 }
 
 /// The likeliest classes.
@@ -287,9 +299,5 @@ mod tests {
         assert_eq!(told, [(1, Some("b")), (0, Some("a"))]);
         assert!((top[0].probability - 0.6).abs() < 1e-4, "{top:?}");
         assert!((top[1].probability - 0.2).abs() < 1e-4, "{top:?}");
-        assert_eq!(
-            [0, 1, 2, 3].map(|class| rank(&logits, class)),
-            [1, 0, 2, usize::MAX]
-        );
     }
 }

@@ -1,5 +1,6 @@
 //! What the evaluations of trained weights have in common: what is measured, on which images, and where the results go.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use sslight_data::{ImageSource, Loader, LoaderConfig, ViewRecipe, ViewSpec};
+use sslight_data::{
+    BadImage, DataError, ImageSource, Loader, LoaderConfig, Subset, ViewRecipe, ViewSpec,
+};
 use sslight_models::Backbone;
 use sslight_models::backend::Backend;
+use sslight_models::weights::WeightsFile;
 
 use super::{RunError, assemble, open_train, open_validation};
 use crate::config::RunConfig;
@@ -50,6 +54,8 @@ pub enum Subject<'a> {
 pub struct EvaluationOptions<'a> {
     /// What is measured.
     pub subject: Subject<'a>,
+    /// The run folder that results go to; without one they go to `runs/evaluation`.
+    pub run: Option<&'a Path>,
     /// The engine, for the record.
     pub backend_name: &'a str,
     /// Asks for a stop.
@@ -96,7 +102,18 @@ impl Subject<'_> {
         }
     }
 
-    pub(super) fn run(&self) -> Option<&Path> {
+    /// What the weights file says of itself.
+    fn metadata(&self) -> BTreeMap<String, String> {
+        match self {
+            Self::Weights { bytes, .. } => WeightsFile::open(bytes)
+                .map(|file| file.metadata().clone())
+                .unwrap_or_default(),
+            Self::Random | Self::Pixels => BTreeMap::new(),
+        }
+    }
+
+    /// The run folder that weights are of.
+    pub fn run(&self) -> Option<&Path> {
         match self {
             Self::Weights { run, .. } => *run,
             Self::Random | Self::Pixels => None,
@@ -138,35 +155,73 @@ impl LabelledData {
                 return Err(EvalError::NoLabels { data, what }.into());
             }
         }
-        let classes = train.class_names().len();
-        if validation.class_names().len() != classes {
-            return Err(EvalError::Classes {
-                train: classes,
-                validation: validation.class_names().len(),
-            }
-            .into());
-        }
+        same_classes(&*train, &*validation)?;
         Ok(Self {
+            classes: train.class_names().len(),
             train,
             validation,
-            classes,
         })
+    }
+
+    /// The training images, or this share of each class, drawn with the seed.
+    pub(super) fn train_share(
+        &self,
+        share: f64,
+        seed: u64,
+    ) -> Result<Arc<dyn ImageSource>, DataError> {
+        let train = Arc::clone(&self.train);
+        if share == 1.0 {
+            return Ok(train);
+        }
+        Ok(Arc::new(Subset::share_of_classes(train, share, seed)?))
     }
 }
 
+/// Refuses two labelled sources whose classes differ, since labels are numbers.
+pub(super) fn same_classes(
+    train: &dyn ImageSource,
+    validation: &dyn ImageSource,
+) -> Result<(), EvalError> {
+    let (train, validation) = (train.class_names(), validation.class_names());
+    let place = train
+        .iter()
+        .zip(validation)
+        .take_while(|(a, b)| a == b)
+        .count();
+    // The last classes may have no validation images: the numbers of the others are the same.
+    if train.is_empty() || place == validation.len() {
+        return Ok(());
+    }
+    let name = |names: &[String]| names.get(place).map_or("none", |name| name).to_owned();
+    Err(EvalError::Classes {
+        train: train.len(),
+        validation: validation.len(),
+        example: format!("number {place}: {} and {}", name(train), name(validation)),
+    })
+}
+
+/// What is said of images that cannot be read; `None` if all can.
+pub(super) fn left_out(unreadable: &[BadImage]) -> Option<String> {
+    let first = unreadable.first()?;
+    Some(format!(
+        "{} images cannot be read and are left out, the first: {first}",
+        unreadable.len()
+    ))
+}
+
 /// One augmented view of each image, every image once an epoch: random crop and flip, as the paper's classification
-/// code has it.
+/// code has it. Views are as large as what is evaluated: a classifier that is trained on others does not fit the maps and
+/// the statistics of normalisation that it is measured with.
 pub(super) fn augmented(
     config: &RunConfig,
     source: Arc<dyn ImageSource>,
-    size: usize,
     crop_scale: [f64; 2],
     batch_size: usize,
 ) -> Result<Loader, RunError> {
     let view = ViewSpec {
         scale: crop_scale,
         ratio: sslight_data::views::RATIO,
-        size,
+        size: config.eval.crop,
         flip: config.views.flip,
         jitter: sslight_data::Jitter {
             probability: 0.0,
@@ -257,11 +312,20 @@ pub struct EvaluationRecord {
     /// Checksum of the weights file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Steps of pre-training behind the weights, if their file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
+    /// Which network of a run the weights are of (`student` or `teacher`), if their file says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// What fine-tuning put on the backbone: `dino` or `linear`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
     /// The network.
     pub backbone: String,
     /// How it was measured, in a sentence.
     pub protocol: String,
-    /// The settings of the evaluation.
+    /// The settings of the evaluation, with those of the images that it shows.
     pub settings: Map<String, Value>,
     /// Images with labels that were used.
     pub train_images: usize,
@@ -289,7 +353,8 @@ pub struct EvaluationRecord {
 }
 
 impl EvaluationRecord {
-    /// A record of a measurement that ends now; protocol, settings and scores are to be filled in.
+    /// A record of a measurement that ends now; protocol, scores and settings but those of the images are to be filled
+    /// in.
     pub(super) fn new(
         kind: &str,
         config: &RunConfig,
@@ -297,7 +362,11 @@ impl EvaluationRecord {
         seconds: f64,
     ) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let metadata = options.subject.metadata();
         Self {
+            step: metadata.get("step").and_then(|step| step.parse().ok()),
+            role: metadata.get("role").cloned(),
+            head: None,
             kind: kind.to_owned(),
             subject: options.subject.describe(),
             sha256: options.subject.checksum(),
@@ -306,7 +375,7 @@ impl EvaluationRecord {
                 _ => config.backbone.to_string(),
             },
             protocol: String::new(),
-            settings: Map::new(),
+            settings: shown_settings(config),
             train_images: 0,
             validation_images: 0,
             classes: 0,
@@ -320,6 +389,22 @@ impl EvaluationRecord {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+/// The settings of the images that an evaluation shows.
+pub(super) fn shown_settings(config: &RunConfig) -> Map<String, Value> {
+    let (eval, views) = (&config.eval, &config.views);
+    [
+        ("eval.resize", Value::from(eval.resize)),
+        ("eval.crop", eval.crop.into()),
+        ("eval.interpolation", eval.interpolation.to_string().into()),
+        ("views.flip", views.flip.into()),
+        ("views.mean", views.mean.to_vec().into()),
+        ("views.std", views.std.to_vec().into()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into_iter()
+    .collect()
 }
 
 /// What an evaluation came to.

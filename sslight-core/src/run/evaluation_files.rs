@@ -14,13 +14,21 @@ use crate::text::csv_cell;
 /// Classes up to which a confusion matrix can be read as a picture.
 const CLASSES_DRAWN: usize = 100;
 
-/// Writes `per_class.csv`, `confusion.csv`, `confusion.svg`, `result.json` and the weights, a file name and tensors.
+/// What was trained, as a file.
+pub(super) struct WeightsToWrite<'a> {
+    pub(super) file: &'a str,
+    pub(super) tensors: &'a [NamedTensor],
+    /// What the file says of the network that they are of or stand on.
+    pub(super) metadata: BTreeMap<String, String>,
+}
+
+/// Writes `per_class.csv`, `confusion.csv`, `confusion.svg`, `result.json` and the weights.
 pub(super) fn write_tally(
     place: &Place,
     tally: &Tally,
     names: &[String],
     record: &EvaluationRecord,
-    (file, weights): (&str, &[NamedTensor]),
+    weights: WeightsToWrite<'_>,
 ) -> Result<(), RunError> {
     place.write("per_class.csv", per_class(tally, names).as_bytes())?;
     place.write("confusion.csv", confusion(tally, names).as_bytes())?;
@@ -38,15 +46,16 @@ pub(super) fn write_tally(
         path: place.folder.clone(),
         reason,
     };
-    let metadata = BTreeMap::from([
-        ("format".to_owned(), "pt".to_owned()),
+    let mut metadata = weights.metadata;
+    metadata.extend([
         ("kind".to_owned(), record.kind.clone()),
         ("backbone".to_owned(), record.backbone.clone()),
         ("subject".to_owned(), record.subject.clone()),
         ("top1".to_owned(), record.top1.to_string()),
     ]);
-    let bytes = to_safetensors(weights, metadata).map_err(|error| refuse(error.to_string()))?;
-    place.write(file, &bytes)?;
+    let bytes = to_safetensors(weights.tensors, metadata);
+    let bytes = bytes.map_err(|error| refuse(error.to_string()))?;
+    place.write(weights.file, &bytes)?;
     let json = serde_json::to_string_pretty(record).map_err(|error| refuse(error.to_string()))?;
     Ok(place.write("result.json", json.as_bytes())?)
 }

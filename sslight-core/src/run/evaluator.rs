@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sslight_data::loader::{EvalConfig, eval_subset};
-use sslight_data::{BatchStream, DataError, ImageSource};
+use sslight_data::{BadImage, DataError, ImageSource};
 use sslight_models::Backbone;
 use sslight_models::backend::Backend;
 use sslight_models::nn::Linear;
@@ -91,29 +91,26 @@ impl Evaluator {
         }
     }
 
-    /// The [protocol](Self::protocol) for several k.
-    pub(super) fn protocol_of(&self, ks: &[usize]) -> Option<String> {
-        let ks: Vec<String> = ks.iter().map(usize::to_string).collect();
-        self.protocol_with(&ks.join(", "))
-    }
-
     /// The protocol in words; `None` if there is no score because labels or validation images are missing.
     pub fn protocol(&self) -> Option<String> {
-        self.protocol_with(&self.knn.k.to_string())
+        let bank = self.bank.as_ref().map(|bank| bank.indices.len());
+        self.protocol_of(&[self.knn.k], [bank, Some(self.queries.indices.len())])
     }
 
-    fn protocol_with(&self, k: &str) -> Option<String> {
+    /// The [protocol](Self::protocol) for several k and so many images in the bank and queries.
+    fn protocol_of(&self, ks: &[usize], [bank, queries]: [Option<usize>; 2]) -> Option<String> {
         self.labelled.then(|| {
-            let queries = self.queries.indices.len();
-            let neighbours = match &self.bank {
-                Some(bank) => format!("neighbours among {} training images", bank.indices.len()),
+            let ks: Vec<String> = ks.iter().map(usize::to_string).collect();
+            let (k, queries) = (ks.join(", "), queries.unwrap_or(0));
+            let neighbours = match bank {
+                Some(bank) => format!("neighbours among {bank} training images"),
                 None => {
                     "neighbours among the others of the same images (leave one out)".to_string()
                 }
             };
             format!(
-                "{k}-NN, T = {}, on {queries} validation images, {neighbours}",
-                self.knn.temperature
+                "{k}-NN, T = {}, on {queries} validation images, {neighbours}, {}",
+                self.knn.temperature, self.config.view
             )
         })
     }
@@ -132,9 +129,7 @@ impl Evaluator {
             backbone: backbone.clone(),
             blocks: None,
         };
-        self.score::<B>(classifier, device, |images| {
-            self.features_of(&network, images, device)
-        })
+        self.score(&network, classifier, device)
     }
 
     /// Scores the pixels themselves, in 0 to 1.
@@ -142,18 +137,16 @@ impl Evaluator {
     /// # Errors
     /// If images cannot be read, or there are too few of them.
     pub fn pixels<B: Backend>(&self, device: &B::Device) -> Result<KnnReport, RunError> {
-        self.score::<B>(None, device, |images| {
-            self.features_of(&Extractor::<B>::Pixels, images, device)
-        })
+        self.score(&Extractor::<B>::Pixels, None, device)
     }
 
-    /// Features of images; pixels are taken in 0 to 1, as they are.
+    /// Features of images, and the images that cannot be read; pixels are taken in 0 to 1, as they are.
     fn features_of<B: Backend>(
         &self,
         extractor: &Extractor<B>,
         images: &Images,
         device: &B::Device,
-    ) -> Result<FeatureSet, DataError> {
+    ) -> Result<(FeatureSet, Vec<BadImage>), DataError> {
         let config = match extractor {
             Extractor::Network { .. } => self.config.clone(),
             Extractor::Pixels => EvalConfig {
@@ -162,73 +155,73 @@ impl Evaluator {
                 ..self.config.clone()
             },
         };
-        features(extractor, self.batches(images, config)?, device)
-    }
-
-    fn batches(&self, images: &Images, config: EvalConfig) -> Result<BatchStream, DataError> {
-        eval_subset(Arc::clone(&images.source), images.indices.clone(), config)
+        let source = Arc::clone(&images.source);
+        let mut batches = eval_subset(source, images.indices.clone(), config)?;
+        let features = features(extractor, batches.by_ref(), device)?;
+        Ok((features, batches.bad_images()))
     }
 
     fn score<B: Backend>(
         &self,
+        extractor: &Extractor<B>,
         classifier: Option<&Linear<B>>,
         device: &B::Device,
-        features: impl Fn(&Images) -> Result<FeatureSet, DataError>,
     ) -> Result<KnnReport, RunError> {
-        let (queries, scores) = self.search::<B>(&[self.knn.k], device, features)?;
-        let best = scores.first();
+        let found = self.search::<B>(extractor, &[self.knn.k], device)?;
+        let best = found.scores.first();
         Ok(KnnReport {
             top1: best.map(|score| score.top1),
             top5: best.map(|score| score.top5),
-            spread: queries.spread(),
+            spread: found.queries.spread(),
             probe_top1: classifier
                 .filter(|_| self.labelled)
-                .and_then(|classifier| classifier_accuracy(&queries, classifier, device)),
+                .and_then(|classifier| classifier_accuracy(&found.queries, classifier, device)),
         })
     }
 
-    /// The features of the queries and the score for each of several k; no scores without labels.
-    fn search<B: Backend>(
-        &self,
-        ks: &[usize],
-        device: &B::Device,
-        features: impl Fn(&Images) -> Result<FeatureSet, DataError>,
-    ) -> Result<(FeatureSet, Vec<KnnScore>), RunError> {
-        let queries = features(&self.queries)?;
-        if !self.labelled {
-            return Ok((queries, Vec::new()));
-        }
-        let temperature = self.knn.temperature;
-        let scores = match &self.bank {
-            Some(bank) => {
-                knn::with_bank_each::<B>(&features(bank)?, &queries, ks, temperature, device)?
-            }
-            None => knn::leave_one_out_each::<B>(&queries, ks, temperature, device)?,
-        };
-        Ok((queries, scores))
-    }
-
-    /// The spread of an extractor's features and the score for each of several k; no scores without labels or
-    /// validation images.
+    /// The features of the queries and the score for each of several k; no scores without labels or validation images.
     ///
     /// # Errors
     /// If images cannot be read, or there are too few of them.
-    pub(super) fn extractor<B: Backend>(
+    pub(super) fn search<B: Backend>(
         &self,
         extractor: &Extractor<B>,
         ks: &[usize],
         device: &B::Device,
-    ) -> Result<(Option<FeatureSpread>, Vec<KnnScore>), RunError> {
-        let (queries, scores) = self.search::<B>(ks, device, |images| {
-            self.features_of(extractor, images, device)
-        })?;
-        Ok((queries.spread(), scores))
+    ) -> Result<Searched, RunError> {
+        let (queries, mut unreadable) = self.features_of(extractor, &self.queries, device)?;
+        let mut bank_len = None;
+        let temperature = self.knn.temperature;
+        let scores = match &self.bank {
+            _ if !self.labelled => Vec::new(),
+            Some(images) => {
+                let (bank, bad) = self.features_of(extractor, images, device)?;
+                unreadable.extend(bad);
+                bank_len = Some(bank.len());
+                knn::with_bank_each::<B>(&bank, &queries, ks, temperature, device)?
+            }
+            None => knn::leave_one_out_each::<B>(&queries, ks, temperature, device)?,
+        };
+        Ok(Searched {
+            protocol: self.protocol_of(ks, [bank_len, Some(queries.len())]),
+            bank: bank_len.unwrap_or(queries.len()),
+            queries,
+            unreadable,
+            scores,
+        })
     }
+}
 
-    /// Number of images in the bank and of queries.
-    pub(super) fn sizes(&self) -> (usize, usize) {
-        let queries = self.queries.indices.len();
-        let bank = self.bank.as_ref();
-        (bank.map_or(queries, |bank| bank.indices.len()), queries)
-    }
+/// What a search among features came to.
+pub(super) struct Searched {
+    /// Features of the images that were scored.
+    pub(super) queries: FeatureSet,
+    /// Images that neighbours were searched among.
+    pub(super) bank: usize,
+    /// Images of either that cannot be read and were left out.
+    pub(super) unreadable: Vec<BadImage>,
+    /// A score for each k.
+    pub(super) scores: Vec<KnnScore>,
+    /// The protocol in words, with the numbers of images that were there.
+    pub(super) protocol: Option<String>,
 }

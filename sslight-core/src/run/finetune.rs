@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use sslight_data::loader::eval_subset;
-use sslight_data::{ImageSource, Subset};
+use sslight_data::{DataError, ImageSource, Subset};
 use sslight_models::Backbone;
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::ParamInit;
@@ -16,9 +16,9 @@ use sslight_models::weights::{WeightMap, named_tensors};
 
 use super::evaluation::{
     Evaluated, EvaluationOptions, EvaluationRecord, LabelledData, Place, Progress, Subject,
-    augmented,
+    augmented, left_out,
 };
-use super::evaluation_files::write_tally;
+use super::evaluation_files::{WeightsToWrite, write_tally};
 use super::evaluator::EVAL_BATCH;
 use super::head::head_weights;
 use super::probe::{identity, lr_words, own_settings, rule};
@@ -26,7 +26,7 @@ use super::{RunError, assemble};
 use crate::config::{Finetune, FinetuneHead, FinetuneSettings, RunConfig, scaled_lr};
 use crate::eval::finetune::{FineTuned, Head, Images, rules};
 use crate::eval::fit::{EpochDone, Fit, fit};
-use crate::eval::{Course, EvalError, Tally, TrainingState};
+use crate::eval::{Course, EvalError, TrainingState};
 use crate::fsio::WithPath;
 
 /// Times during a training that the validation images are looked at.
@@ -48,17 +48,18 @@ pub fn finetune<B: AutodiffBackend>(
     let started = Instant::now();
     let tune = &settings.finetune;
     let data = LabelledData::open(config, "fine-tuning")?;
-    let train = labelled_part(config, tune, &data.train)?;
-    let (backbone, left_out) = options.subject.backbone::<B>(config, device)?;
-    if let Some(left_out) = left_out {
-        (options.tell)(Progress::Note(left_out));
+    let train = labelled_part(config, tune, &data)?;
+    let (backbone, loaded) = options.subject.backbone::<B>(config, device)?;
+    if let Some(loaded) = loaded {
+        (options.tell)(Progress::Note(loaded));
     }
-    let (head, head_words) = head::<B>(config, tune, &backbone, data.classes, &options, device)?;
+    let (head, head_words) =
+        head::<B>(config, tune, &backbone, data.classes, &mut options, device)?;
     let batch = tune.batch(train.len()).min(train.len());
     let epochs = tune.epochs(train.len(), data.train.len());
     let protocol = format!(
         "{} with {head_words}, all layers trained, {} images, {epochs} epochs, {} with base_lr {}{}, batch {batch}, cosine \
-         {}, validation resize {} crop {}",
+         {}, validation {}",
         match options.subject {
             Subject::Random | Subject::Pixels => "supervised from scratch",
             Subject::Weights { .. } => "fine-tuning",
@@ -71,12 +72,11 @@ pub fn finetune<B: AutodiffBackend>(
             decay => format!(", layer decay {decay}"),
         },
         lr_words(tune.lr_update),
-        config.eval.resize,
-        config.eval.crop,
+        config.eval.view(),
     );
     let identity = identity(config, settings, &options)?;
     let out = tune.out.as_deref();
-    let place = Place::new(options.subject.run(), out, "finetune", &identity);
+    let place = Place::new(options.run, out, "finetune", &identity);
     place.create()?;
 
     let how = Fit {
@@ -89,6 +89,7 @@ pub fn finetune<B: AutodiffBackend>(
         },
         rule: rule(tune.optimizer, tune.momentum, tune.nesterov),
         rules: rules(&backbone, tune.classifier_lr_factor, tune.layer_decay),
+        courses: Vec::new(),
         weight_decay: tune.weight_decay,
         stop: options.stop,
         state: Some(TrainingState {
@@ -96,11 +97,12 @@ pub fn finetune<B: AutodiffBackend>(
             identity,
         }),
     };
-    let measure = |network: &FineTuned<B::InnerBackend>| -> Result<Tally, EvalError> {
+    let measure = |network: &FineTuned<B::InnerBackend>| -> Result<_, EvalError> {
         let source = &data.validation;
         let eval = assemble::eval_config(config, EVAL_BATCH);
-        let batches = eval_subset(Arc::clone(source), (0..source.len()).collect(), eval)?;
-        network.tally(data.classes, batches, device)
+        let mut batches = eval_subset(Arc::clone(source), (0..source.len()).collect(), eval)?;
+        let tally = network.tally(data.classes, batches.by_ref(), device)?;
+        Ok((tally, left_out(&batches.bad_images())))
     };
     let every = epochs.div_ceil(LOOKS);
     let tell = &mut options.tell;
@@ -113,27 +115,34 @@ pub fn finetune<B: AutodiffBackend>(
             epochs: done.epochs,
             lr: done.lr,
             loss: done.losses.first().copied().unwrap_or(f64::NAN),
-            top1: tally.map(|tally| tally.top1()),
+            top1: tally.map(|(tally, _)| tally.top1()),
         });
         Ok(())
     };
-    let size = config.views.global.size;
-    let loader = augmented(config, Arc::clone(&train), size, tune.crop_scale, batch)?;
+    let loader = augmented(config, Arc::clone(&train), tune.crop_scale, batch)?;
     let images = Images::<B> {
         loader: &loader,
         device,
+    };
+    let head_kind = match head {
+        Head::Linear(_) => FinetuneHead::Linear,
+        Head::Dino(_) => FinetuneHead::Dino,
     };
     let network = FineTuned {
         backbone,
         classifier: head,
     };
     let network = fit(network, &how, &images, device, &mut observe)?.valid();
-    let tally = measure(&network)?;
+    let (tally, unreadable) = measure(&network)?;
+    if let Some(note) = unreadable {
+        (options.tell)(Progress::Note(note));
+    }
 
     let seconds = started.elapsed().as_secs_f64();
     let mut record = EvaluationRecord::new("finetune", config, &options, seconds);
     record.protocol = protocol;
-    record.settings = own_settings(settings)?;
+    record.settings.extend(own_settings(settings)?);
+    record.head = Some(head_kind.to_string());
     record.train_images = train.len();
     record.validation_images = tally.samples();
     record.classes = data.classes;
@@ -151,9 +160,14 @@ pub fn finetune<B: AutodiffBackend>(
         &tally,
         names,
         &record,
-        ("network.safetensors", &weights),
+        WeightsToWrite {
+            file: "network.safetensors",
+            tensors: &weights,
+            metadata: assemble::backbone_metadata(config),
+        },
     )?;
     place.add(&record)?;
+    how.finish();
     Ok(Evaluated {
         record,
         results: place.results,
@@ -170,21 +184,22 @@ fn published_name(name: &str) -> String {
 fn labelled_part(
     config: &RunConfig,
     tune: &Finetune,
-    train: &Arc<dyn ImageSource>,
+    data: &LabelledData,
 ) -> Result<Arc<dyn ImageSource>, RunError> {
-    if !tune.subset.is_empty() {
-        let path = Path::new(&tune.subset);
-        let list = std::fs::read_to_string(path).on(path, "read the list of images")?;
-        return Ok(Arc::new(Subset::listed(Arc::clone(train), &list, path)?));
+    if tune.subset.is_empty() {
+        return Ok(data.train_share(tune.fraction, config.seed)?);
     }
-    Ok(match tune.fraction {
-        1.0 => Arc::clone(train),
-        share => Arc::new(Subset::share_of_classes(
-            Arc::clone(train),
-            share,
-            config.seed,
-        )?),
-    })
+    let path = Path::new(&tune.subset);
+    if tune.fraction != 1.0 {
+        return Err(RunError::Data(DataError::Subset {
+            path: path.to_owned(),
+            reason: "is a list of images beside a share of them; give finetune.subset or finetune.fraction".to_owned(),
+            source_name: data.train.describe(),
+        }));
+    }
+    let list = std::fs::read_to_string(path).on(path, "read the list of images")?;
+    let train = Arc::clone(&data.train);
+    Ok(Arc::new(Subset::listed(train, &list, path)?))
 }
 
 /// The classifier in front of the backbone, and what it is in words.
@@ -193,7 +208,7 @@ fn head<B: Backend>(
     tune: &Finetune,
     backbone: &Backbone<B>,
     classes: usize,
-    options: &EvaluationOptions<'_>,
+    options: &mut EvaluationOptions<'_>,
     device: &B::Device,
 ) -> Result<(Head<B>, String), RunError> {
     let mut init = ParamInit::new(config.seed.wrapping_add(HEAD_SEED), device);
@@ -204,9 +219,8 @@ fn head<B: Backend>(
         }
     };
     let is_scratch = matches!(options.subject, Subject::Random);
-    let missing = || EvalError::NoHead {
-        place: options.subject.describe(),
-    };
+    let place = options.subject.describe();
+    let missing = |reason| EvalError::NoHead { place, reason };
     let dino = |weights: Option<&WeightMap>, init: &mut ParamInit<B>| {
         let words = match weights {
             Some(_) => "the first two layers of DINO's head and a linear layer",
@@ -220,12 +234,21 @@ fn head<B: Backend>(
     };
     Ok(match (tune.head, weights) {
         (FinetuneHead::Linear, _) | (FinetuneHead::Auto, None) => linear(&mut init),
-        (FinetuneHead::Auto, Some(weights)) => {
-            dino(Some(&weights), &mut init).unwrap_or_else(|_| linear(&mut init))
+        (FinetuneHead::Auto, Some(weights)) => match dino(Some(&weights), &mut init) {
+            Ok(head) => head,
+            Err(report) => {
+                (options.tell)(Progress::Note(format!(
+                    "a linear classifier stands on the backbone, since the head of the weights is another one than that \
+                     which is fine-tuned through: {report}"
+                )));
+                linear(&mut init)
+            }
+        },
+        (FinetuneHead::Dino, None) if !is_scratch => {
+            return Err(missing("there is no head beside the backbone".to_owned()).into());
         }
-        (FinetuneHead::Dino, None) if !is_scratch => return Err(missing().into()),
         (FinetuneHead::Dino, weights) => {
-            dino(weights.as_ref(), &mut init).map_err(|_| missing())?
+            dino(weights.as_ref(), &mut init).map_err(|report| missing(report.to_string()))?
         }
     })
 }

@@ -1,11 +1,13 @@
 //! The projection head of DINO that belongs to a backbone's weights, for fine-tuning through its first layers.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use sslight_models::backend::Backend;
 use sslight_models::weights::{Import, WeightMap, WeightsFile};
 
 use super::evaluation::Subject;
+use super::session::BACKBONE_FILE;
 use super::{Role, RunError, SavedNetworks, assemble};
 use crate::config::{Method, RunConfig};
 
@@ -24,11 +26,15 @@ pub(super) fn head_weights<B: Backend>(
     let Subject::Weights { path, bytes, run } = subject else {
         return Ok(None);
     };
-    if let Some(weights) = of_run::<B>(path, *run, device)? {
+    let in_file = |source| RunError::Weights {
+        path: path.to_path_buf(),
+        source,
+    };
+    let file = WeightsFile::open(bytes).map_err(in_file)?;
+    if let Some(weights) = of_run::<B>(path, &file, *run, device)? {
         return Ok(Some(weights));
     }
     let of_file = || {
-        let file = WeightsFile::open(bytes)?;
         let backbone = assemble::backbone::<B>(config, device);
         let Ok(backbone) = backbone else {
             return Ok(None);
@@ -48,27 +54,31 @@ pub(super) fn head_weights<B: Backend>(
         }
         Ok((!weights.is_empty()).then_some(weights))
     };
-    of_file().map_err(|source| RunError::Weights {
-        path: path.to_path_buf(),
-        source,
-    })
+    of_file().map_err(in_file)
 }
 
-/// The head in the checkpoint that the file of a run belongs to: the one that it stands in, or the newest.
+/// The head in the checkpoint that the student's backbone of a run belongs to: the one that it stands in, or the newest
+/// if that is of the same step. Other files in a run folder are of other networks or steps.
 fn of_run<B: Backend>(
-    file: &Path,
+    path: &Path,
+    file: &WeightsFile<'_>,
     run: Option<&Path>,
     device: &B::Device,
 ) -> Result<Option<WeightMap>, RunError> {
     let Some(run) = run else { return Ok(None) };
-    let folder = file.parent().unwrap_or(run);
+    if path.file_name() != Some(OsStr::new(BACKBONE_FILE)) {
+        return Ok(None);
+    }
+    let folder = path.parent().unwrap_or(run);
     let networks = match SavedNetworks::read::<B>(folder, device) {
         Ok(networks) => networks,
         // A run folder may hold weights alone.
         Err(RunError::NothingSaved { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    if networks.config.method != Method::Dino {
+    let step = file.metadata().get("step");
+    let is_of_step = step.is_some_and(|step| *step == networks.checkpoint.step.to_string());
+    if networks.config.method != Method::Dino || !is_of_step {
         return Ok(None);
     }
     let head = networks.network(Role::Student)?.head.into_iter();

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use sslight_models::backend::Backend;
 
-use super::evaluation::{EvaluationOptions, EvaluationRecord, Place, Progress, Subject};
+use super::evaluation::{EvaluationOptions, EvaluationRecord, Place, Progress, Subject, left_out};
 use super::{Evaluator, RunError};
 use crate::config::RunConfig;
 use crate::eval::knn::KnnScore;
@@ -57,27 +57,29 @@ pub fn knn<B: Backend>(
         [] => &[config.eval.knn_k],
         ks => ks,
     };
-    let (spread, scores) = evaluator.extractor::<B>(&extractor, ks, device)?;
-    let protocol = evaluator.protocol_of(ks);
+    let found = evaluator.search::<B>(&extractor, ks, device)?;
+    if let Some(note) = left_out(&found.unreadable) {
+        (options.tell)(Progress::Note(note));
+    }
+    let (spread, scores, protocol) = (found.queries.spread(), found.scores, found.protocol);
     let seconds = started.elapsed().as_secs_f64();
     let mut results = None;
     if let (Some(first), Some(protocol)) = (scores.first(), &protocol) {
         let mut record = EvaluationRecord::new("knn", config, &options, seconds);
         record.protocol.clone_from(protocol);
-        record.settings = [
-            ("eval.knn_k", Value::from(first.k)),
-            ("eval.knn_temperature", config.eval.knn_temperature.into()),
+        let eval = &config.eval;
+        record.settings.extend([
+            ("eval.knn_k".to_owned(), Value::from(first.k)),
             (
-                "eval.knn_protocol",
-                config.eval.knn_protocol.to_string().into(),
+                "eval.knn_temperature".to_owned(),
+                eval.knn_temperature.into(),
             ),
-            ("eval.resize", config.eval.resize.into()),
-            ("eval.crop", config.eval.crop.into()),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
-        (record.train_images, record.validation_images) = evaluator.sizes();
+            (
+                "eval.knn_protocol".to_owned(),
+                eval.knn_protocol.to_string().into(),
+            ),
+        ]);
+        (record.train_images, record.validation_images) = (found.bank, found.queries.len());
         record.classes = data.facts.classes;
         (record.top1, record.top5) = (first.top1, first.top5);
         if scores.len() > 1 {
@@ -91,7 +93,7 @@ pub fn knn<B: Backend>(
                 .more
                 .insert("feature_std".to_owned(), spread.std.into());
         }
-        let place = Place::new(options.subject.run(), None, "knn", "");
+        let place = Place::new(options.run, None, "knn", "");
         place.add(&record)?;
         results = Some(place.results);
     }

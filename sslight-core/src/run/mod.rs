@@ -59,7 +59,7 @@ pub use sslight_models::weights::Role;
 pub use state::RunState;
 
 use crate::checkpoint::CheckpointStore;
-use crate::config::{DataFacts, ResolvedConfig, RunConfig};
+use crate::config::{DataFacts, KnnProtocol, ResolvedConfig, RunConfig};
 use crate::learner::{
     ClockScheduler, Components, Feed, NoBatches, NoMetricFiles, Pacer, SilentRenderer,
     StepStrategy, register,
@@ -116,8 +116,10 @@ struct Data {
 
 fn open_data(config: &RunConfig) -> Result<Data, RunError> {
     let train = open_train(config)?;
+    let validation = open_validation(config)?;
+    check_classes(config, &*train, validation.as_deref())?;
     Ok(Data {
-        validation: open_validation(config)?,
+        validation,
         loader: loader(config, Arc::clone(&train))?,
         facts: DataFacts {
             images: train.len(),
@@ -125,6 +127,18 @@ fn open_data(config: &RunConfig) -> Result<Data, RunError> {
         },
         train,
     })
+}
+
+/// Refuses validation images of other classes, where they are compared with training images.
+fn check_classes(
+    config: &RunConfig,
+    train: &dyn ImageSource,
+    validation: Option<&dyn ImageSource>,
+) -> Result<(), RunError> {
+    match (config.eval.knn_protocol, validation) {
+        (KnnProtocol::Bank, Some(validation)) => Ok(evaluation::same_classes(train, validation)?),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn open_train(config: &RunConfig) -> Result<Arc<dyn ImageSource>, RunError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sslight_data::ImageSource;
 
-use super::{Evaluator, RunError, loader, open_train, open_validation};
+use super::{Evaluator, RunError, check_classes, loader, open_train, open_validation};
 use crate::config::{DataFacts, ResolvedConfig};
 
 type Source = Arc<dyn ImageSource>;
@@ -50,6 +50,7 @@ impl Preflight {
             images: train.len(),
             classes: train.class_names().len(),
         };
+        check_classes(config, &*train, validation.as_deref())?;
         let evaluator = Evaluator::new(config, &train, validation.as_ref());
         loader(config, train)?;
         resolved.fit(facts)?;

@@ -4,26 +4,26 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
+use sslight_data::ImageSource;
 use sslight_data::loader::eval_subset;
-use sslight_data::{ImageSource, Subset};
 use sslight_models::backend::AutodiffBackend;
 use sslight_models::params::NamedTensor;
 use sslight_models::weights::named_tensors;
 
 use super::evaluation::{
     Evaluated, EvaluationOptions, EvaluationRecord, LabelledData, Place, Progress, Subject,
-    augmented,
+    augmented, left_out,
 };
-use super::evaluation_files::write_tally;
+use super::evaluation_files::{WeightsToWrite, write_tally};
 use super::evaluator::EVAL_BATCH;
 use super::{RunError, assemble};
 use crate::config::{
     LrUpdate, OptimizerKind, Probe, ProbeSettings, RunConfig, VerbKeys, scaled_lr,
 };
 use crate::eval::fit::{EpochDone, Fit, fit};
-use crate::eval::probe::{CachedFeatures, FreshFeatures, Probes, rules};
+use crate::eval::probe::{CachedFeatures, FreshFeatures, Probes, courses};
 use crate::eval::{Course, Extractor, FeatureSet, Tally, TrainingState, features};
-use crate::optim::Rule;
+use crate::optim::{ClassificationRules, Rule};
 
 /// Times during a training that the validation images are looked at.
 const LOOKS: usize = 10;
@@ -42,43 +42,49 @@ pub fn probe<B: AutodiffBackend>(
     let started = Instant::now();
     let probe = &settings.probe;
     let data = LabelledData::open(config, "a linear probe")?;
-    let train: Arc<dyn ImageSource> = match probe.fraction {
-        1.0 => Arc::clone(&data.train),
-        share => Arc::new(Subset::share_of_classes(
-            Arc::clone(&data.train),
-            share,
-            config.seed,
-        )?),
-    };
+    let train = data.train_share(probe.fraction, config.seed)?;
     let (extractor, blocks) = extractor::<B>(config, probe, &mut options, device)?;
     let batch = probe.batch(train.len()).min(train.len());
     let protocol = protocol(config, probe, train.len(), batch, blocks);
     let identity = identity(config, settings, &options)?;
-    let place = Place::new(
-        options.subject.run(),
-        probe.out.as_deref(),
-        "probe",
-        &identity,
-    );
+    let place = Place::new(options.run, probe.out.as_deref(), "probe", &identity);
     place.create()?;
 
-    let look = |source: &Arc<dyn ImageSource>| -> Result<_, RunError> {
+    let tell = &mut options.tell;
+    let mut look = |source: &Arc<dyn ImageSource>| -> Result<_, RunError> {
         let eval = assemble::eval_config(config, EVAL_BATCH);
-        let batches = eval_subset(Arc::clone(source), (0..source.len()).collect(), eval)?;
-        labelled(features(&extractor, batches, device)?, source)
+        let mut batches = eval_subset(Arc::clone(source), (0..source.len()).collect(), eval)?;
+        let features = features(&extractor, batches.by_ref(), device)?;
+        if let Some(note) = left_out(&batches.bad_images()) {
+            tell(Progress::Note(note));
+        }
+        labelled(features, source)
     };
     let (validation, validation_labels) = look(&data.validation)?;
+    let cached = probe.cache.then(|| look(&train)).transpose()?;
+    let seen = cached
+        .as_ref()
+        .map_or(train.len(), |(_, labels)| labels.len());
+    let lrs: Vec<f64> = probe
+        .base_lr
+        .iter()
+        .map(|lr| scaled_lr(*lr, batch))
+        .collect();
     let course = Course {
         steps_per_epoch: train.len().div_ceil(batch),
         epochs: probe.epochs,
-        lr: scaled_lr(probe.base_lr[0], batch),
+        lr: lrs[0],
         min_lr: probe.min_lr,
         update: probe.lr_update,
     };
     let how = Fit {
         course,
         rule: rule(probe.optimizer, probe.momentum, false),
-        rules: rules(&probe.base_lr),
+        rules: ClassificationRules {
+            lr_factor_classifier: 1.0,
+            lr_factors: Vec::new(),
+        },
+        courses: courses(course, &lrs),
         weight_decay: probe.weight_decay,
         stop: options.stop,
         state: Some(TrainingState {
@@ -89,7 +95,6 @@ pub fn probe<B: AutodiffBackend>(
     let (count, dim) = (probe.base_lr.len(), validation.dim);
     let probes = Probes::<B>::new(count, dim, data.classes, config.seed, device);
     let every = probe.epochs.div_ceil(LOOKS);
-    let tell = &mut options.tell;
     let mut observe = |probes: &Probes<B>, done: &EpochDone| {
         let looks = (done.epoch + 1).is_multiple_of(every);
         let tallies = looks.then(|| probes.tallies(&validation, &validation_labels, device));
@@ -102,23 +107,17 @@ pub fn probe<B: AutodiffBackend>(
         });
         Ok(())
     };
-    let trained = if probe.cache {
-        let (features, labels) = look(&train)?;
+    let trained = if let Some((features, labels)) = &cached {
         let data = CachedFeatures::<B> {
-            features: &features,
-            labels: &labels,
+            features,
+            labels,
             batch_size: batch,
             seed: config.seed,
             device,
         };
         fit(probes, &how, &data, device, &mut observe)?
     } else {
-        // Pixels have as many numbers as those of the validation images only at their size.
-        let size = match extractor {
-            Extractor::Pixels => config.eval.crop,
-            Extractor::Network { .. } => config.views.global.size,
-        };
-        let loader = augmented(config, Arc::clone(&train), size, probe.crop_scale, batch)?;
+        let loader = augmented(config, Arc::clone(&train), probe.crop_scale, batch)?;
         let data = FreshFeatures::<B> {
             loader: &loader,
             extractor: &extractor,
@@ -131,8 +130,8 @@ pub fn probe<B: AutodiffBackend>(
     let (chosen, tally) = best(&tallies);
     let mut record = EvaluationRecord::new("probe", config, &options, 0.0);
     record.protocol = protocol;
-    record.settings = own_settings(settings)?;
-    record.train_images = train.len();
+    record.settings.extend(own_settings(settings)?);
+    record.train_images = seen;
     record.validation_images = validation_labels.len();
     record.classes = data.classes;
     (record.top1, record.top5) = (tally.top1(), tally.top5());
@@ -156,9 +155,14 @@ pub fn probe<B: AutodiffBackend>(
         tally,
         names,
         &record,
-        ("classifier.safetensors", &classifier),
+        WeightsToWrite {
+            file: "classifier.safetensors",
+            tensors: &classifier,
+            metadata: assemble::backbone_metadata(config),
+        },
     )?;
     place.add(&record)?;
+    how.finish();
     Ok(Evaluated {
         record,
         results: place.results,
@@ -288,12 +292,11 @@ fn protocol(
     };
     format!(
         "linear probe on {features}, frozen network, {images} images, {} epochs, {} with base_lr {}{chosen}, batch {batch}, \
-         cosine {}, validation resize {} crop {}",
+         cosine {}, validation {}",
         probe.epochs,
         probe.optimizer,
         rates.join(", "),
         lr_words(probe.lr_update),
-        config.eval.resize,
-        config.eval.crop,
+        config.eval.view(),
     )
 }

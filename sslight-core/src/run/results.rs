@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::RunError;
-use super::evaluation::{EvaluationRecord, RESULTS_FILE};
+use super::evaluation::{EvaluationRecord, RESULTS_FILE, shown_settings};
 use super::published::{Published, published};
 use crate::config::{FinetuneSettings, ProbeSettings, RunConfig, VerbKeys, resolve};
 use crate::fsio::WithPath;
@@ -14,6 +14,10 @@ const CONFIG_FILE: &str = "config.toml";
 /// ImageNet-1k, on which the paper measures.
 const IMAGENET_CLASSES: usize = 1000;
 const IMAGENET_VALIDATION: usize = 50_000;
+const IMAGENET_TRAIN: usize = 1_281_167;
+/// The shares of labels in the paper, and the lengths of its lists of images (those of SimCLR).
+const SHARES: [f64; 2] = [0.01, 0.1];
+const IMAGENET_LISTS: [usize; 2] = [12_811, 128_116];
 
 /// One evaluation of a run, and what the paper has for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +54,8 @@ pub fn results(runs: &[PathBuf]) -> Result<Vec<ResultRow>, RunError> {
                     path: path.clone(),
                     reason: format!("line {} is no result: {error}; remove the line", line + 1),
                 })?;
-            let paper = row.and_then(|row| in_paper(row, &record));
+            let both = row.zip(config.as_ref());
+            let paper = both.and_then(|(row, config)| in_paper(row, config, &record));
             rows.push(ResultRow {
                 run: run.clone(),
                 record,
@@ -69,11 +74,23 @@ fn run_config(run: &Path) -> Result<Option<RunConfig>, RunError> {
     Ok(Some(resolve(&[path.display().to_string()])?.config))
 }
 
-/// The paper's score for an evaluation, if that is the paper's: on ImageNet, with its settings.
-fn in_paper(row: &Published, record: &EvaluationRecord) -> Option<(f64, Option<f64>)> {
+/// The paper's score for an evaluation, if that is the paper's: of the student at the end of its training, on ImageNet,
+/// with its settings.
+fn in_paper(
+    row: &Published,
+    config: &RunConfig,
+    record: &EvaluationRecord,
+) -> Option<(f64, Option<f64>)> {
     let on_imagenet =
         record.classes == IMAGENET_CLASSES && record.validation_images == IMAGENET_VALIDATION;
-    if !on_imagenet || matches!(record.subject.as_str(), "random" | "pixels") {
+    let last_step = config.total_steps(IMAGENET_TRAIN);
+    let of_student = record.role.as_deref().is_none_or(|role| role == "student");
+    let shows = |(key, value): (String, _)| record.settings.get(&key) == Some(&value);
+    if !on_imagenet
+        || record.step != Some(last_step)
+        || !of_student
+        || !shown_settings(config).into_iter().all(shows)
+    {
         return None;
     }
     let number = |key: &str| record.settings.get(key)?.as_f64();
@@ -97,7 +114,17 @@ fn in_paper(row: &Published, record: &EvaluationRecord) -> Option<(f64, Option<f
             let defaults = flat(&FinetuneSettings::semi_supervised())?;
             let free = ["finetune.out", "finetune.fraction", "finetune.subset"];
             let fraction = number("finetune.fraction")?;
-            let column = [0.01, 0.1].iter().position(|share| *share == fraction)?;
+            let listed = record.settings.get("finetune.subset")? != "";
+            let column = (0..2).find(|column| {
+                if listed {
+                    record.train_images == IMAGENET_LISTS[*column]
+                } else {
+                    fraction == SHARES[*column]
+                }
+            })?;
+            if record.head.as_deref() != Some("dino") {
+                return None;
+            }
             let top1 = row.semi_top1?[column];
             has_defaults(&defaults, &free).then_some((top1, None))
         }
@@ -254,13 +281,38 @@ fn lines(rows: &[ResultRow]) -> Vec<[String; 11]> {
 mod tests {
     use super::*;
 
+    const LAST_STEP: usize = 200 * 1251;
+
     fn record(kind: &str, settings: serde_json::Value, top1: f64) -> String {
-        serde_json::json!({
+        line(kind, settings, top1, &serde_json::json!({}))
+    }
+
+    /// A line of results whose fields are those of a repetition but for `other`.
+    fn line(
+        kind: &str,
+        settings: serde_json::Value,
+        top1: f64,
+        other: &serde_json::Value,
+    ) -> String {
+        let config = resolve(&["paper/dino-resnet18-sslight", "data=/imagenet"]).unwrap();
+        let mut all = shown_settings(&config.config);
+        all.extend(settings.as_object().unwrap().clone());
+        let mut record = serde_json::json!({
             "kind": kind, "subject": "runs/a/backbone.safetensors", "backbone": "resnet18", "protocol": "p, q",
-            "settings": settings, "train_images": 12811, "validation_images": 50000, "classes": 1000, "seed": 0,
+            "settings": all, "step": LAST_STEP, "head": "dino", "train_images": 12811, "validation_images": 50000, "classes": 1000, "seed": 0,
             "top1": top1, "top5": 80.0, "seconds": 1.25, "finished": 1, "backend": "flex", "version": "0"
-        })
-        .to_string()
+        });
+        for (key, value) in other.as_object().unwrap() {
+            match value {
+                serde_json::Value::Object(inner) => {
+                    for (name, value) in inner {
+                        record[key][name] = value.clone();
+                    }
+                }
+                value => record[key] = value.clone(),
+            }
+        }
+        record.to_string()
     }
 
     fn settings<T: VerbKeys>(settings: &T) -> serde_json::Value {
@@ -269,6 +321,57 @@ mod tests {
             .into_iter()
             .collect::<serde_json::Map<_, _>>()
             .into()
+    }
+
+    #[test]
+    fn another_network_step_image_or_list_is_not_the_papers() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = resolve(&["paper/dino-resnet18-sslight", "data=/imagenet"]).unwrap();
+        let config = config.config.to_toml().unwrap();
+        std::fs::write(folder.path().join(CONFIG_FILE), config).unwrap();
+        let probe = settings(&ProbeSettings::of(crate::config::Family::Cnn));
+        let mut listed = FinetuneSettings::semi_supervised();
+        listed.finetune.fraction = 1.0;
+        listed.finetune.subset = "1percent.txt".to_owned();
+        let listed = settings(&listed);
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let cases = [
+            ("probe", &probe, "{}", true),
+            ("probe", &probe, r#"{"step": 6255}"#, false),
+            ("probe", &probe, r#"{"step": null}"#, false),
+            ("probe", &probe, r#"{"role": "student"}"#, true),
+            ("probe", &probe, r#"{"role": "teacher"}"#, false),
+            ("probe", &probe, r#"{"validation_images": 49990}"#, false),
+            (
+                "probe",
+                &probe,
+                r#"{"settings": {"eval.resize": 224}}"#,
+                false,
+            ),
+            (
+                "probe",
+                &probe,
+                r#"{"settings": {"eval.interpolation": "bilinear"}}"#,
+                false,
+            ),
+            (
+                "probe",
+                &probe,
+                r#"{"settings": {"views.flip": 0.0}}"#,
+                false,
+            ),
+            ("finetune", &listed, "{}", true),
+            ("finetune", &listed, r#"{"train_images": 12812}"#, false),
+            ("finetune", &listed, r#"{"head": "linear"}"#, false),
+        ];
+        let lines = cases
+            .map(|(kind, settings, other, _)| line(kind, settings.clone(), 50.0, &json(other)));
+        std::fs::write(folder.path().join(RESULTS_FILE), lines.join("\n")).unwrap();
+        let rows = results(&[folder.path().to_path_buf()]).unwrap();
+        for (row, (kind, _, other, is_papers)) in rows.iter().zip(cases) {
+            assert_eq!(row.paper.is_some(), is_papers, "{kind} {other}");
+        }
+        assert_eq!(rows[9].paper, Some((49.8, None)));
     }
 
     #[test]

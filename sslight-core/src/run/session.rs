@@ -1,6 +1,5 @@
 //! What a run does beside training: reports, metrics, evaluation, health, checkpoints.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,11 +10,11 @@ use sslight_data::Loader;
 use sslight_models::backend::AutodiffBackend;
 use sslight_models::weights;
 
-use super::RunError;
 use super::evaluator::{Evaluator, KnnReport};
 use super::folder::RunFolder;
 use super::health::{CollapseWatch, Finding};
 use super::state::{RunState, STATE_FILE};
+use super::{RunError, assemble};
 use crate::checkpoint::CheckpointStore;
 use crate::config::{OnCollapse, RunConfig};
 use crate::learner::{Feed, RunHooks, StepReady, Stop};
@@ -302,17 +301,11 @@ impl<B: AutodiffBackend> Session<B> {
 
     fn backbone_file(&self, model: &AnyMethod<B>) -> Result<Vec<u8>, RunError> {
         let config = &self.config;
-        let list = |values: [f64; 3]| values.map(|v| v.to_string()).join(",");
-        let metadata = BTreeMap::from([
-            ("format".to_string(), "pt".to_string()),
+        let mut metadata = assemble::backbone_metadata(config);
+        metadata.extend([
             ("method".to_string(), config.method.to_string()),
             ("recipe".to_string(), config.recipe.to_string()),
-            ("backbone".to_string(), config.backbone.to_string()),
-            ("small_input".to_string(), config.small_input().to_string()),
             ("step".to_string(), self.state.step.to_string()),
-            ("input_size".to_string(), config.eval.crop.to_string()),
-            ("mean".to_string(), list(config.views.mean)),
-            ("std".to_string(), list(config.views.std)),
         ]);
         let tensors = weights::named_tensors(&model.backbone().valid());
         weights::to_safetensors(&tensors, metadata).map_err(|error| RunError::State {

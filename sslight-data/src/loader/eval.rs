@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::bad::BadImages;
 use super::stream::{BatchStream, Row, Settings, Task};
-use super::{MAX_BAD_IMAGES, check_batch_size, check_std};
+use super::{check_batch_size, check_std};
 use crate::error::DataError;
-use crate::ops::eval_transform;
 use crate::ops::normalize::Normalizer;
+use crate::ops::{EvalView, eval_transform};
 use crate::source::ImageSource;
 
 /// Batches that are prepared ahead.
@@ -16,10 +16,8 @@ const PREFETCH: usize = 2;
 /// Settings of evaluation batches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EvalConfig {
-    /// Pixels of the shorter side after resizing.
-    pub resize: usize,
-    /// Side of the centre crop in pixels, at most `resize`.
-    pub crop: usize,
+    /// What is shown of an image; the crop at most as large as what is resized to.
+    pub view: EvalView,
     /// Channel means in units of full scale.
     pub mean: [f32; 3],
     /// Channel standard deviations in units of full scale.
@@ -34,29 +32,15 @@ pub struct EvalConfig {
 
 /// All images of a source in index order, one view each, in one group of size `crop`; the last batch may
 /// be shorter. Images that cannot be read are left out ([`crate::HostBatch::indices`] tells which are there) and
-/// listed by [`BatchStream::bad_images`]; more than [`MAX_BAD_IMAGES`] of them are an error.
+/// listed by [`BatchStream::bad_images`]; more than `max_bad_images` of them are an error.
 ///
 /// # Errors
 /// If a setting is out of range.
 pub fn eval_batches(
     source: Arc<dyn ImageSource>,
-    resize: usize,
-    crop: usize,
-    mean: [f32; 3],
-    std: [f32; 3],
-    batch_size: usize,
-    workers: usize,
+    config: EvalConfig,
 ) -> Result<BatchStream, DataError> {
     let indices = (0..source.len()).collect();
-    let config = EvalConfig {
-        resize,
-        crop,
-        mean,
-        std,
-        batch_size,
-        workers,
-        max_bad_images: MAX_BAD_IMAGES,
-    };
     eval_subset(source, indices, config)
 }
 
@@ -71,11 +55,12 @@ pub fn eval_subset(
 ) -> Result<BatchStream, DataError> {
     check_batch_size(config.batch_size)?;
     check_std(config.std)?;
-    if config.crop == 0 || config.crop > config.resize {
+    let EvalView { resize, crop, .. } = config.view;
+    if crop == 0 || crop > resize {
         return Err(DataError::Setting {
             setting: "crop".into(),
             expected: "1 to the size that images are resized to",
-            got: format!("{} for a size of {}", config.crop, config.resize),
+            got: format!("{crop} for a size of {resize}"),
         });
     }
     if let Some(&index) = indices.iter().find(|&&index| index >= source.len()) {
@@ -91,7 +76,7 @@ pub fn eval_subset(
         start_step: 0,
         workers: config.workers,
         prefetch: PREFETCH,
-        groups: vec![(config.crop, 1)],
+        groups: vec![(crop, 1)],
         normalizer: Arc::new(Normalizer::new(config.mean, config.std)),
         bad: Arc::clone(&bad),
         waited_nanos: Arc::default(),
@@ -123,7 +108,7 @@ impl Task for EvalTask {
         let index = self.indices[step * self.config.batch_size + slot];
         let (views, bad) = match self.bad.read(&*self.source, index) {
             Ok(image) => {
-                let view = eval_transform(&image, self.config.resize, self.config.crop);
+                let view = eval_transform(&image, self.config.view);
                 (Some(vec![view]), Vec::new())
             }
             Err(image) => (None, vec![image]),

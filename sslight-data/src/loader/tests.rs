@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::*;
 use crate::image::Image;
+use crate::ops::{EvalView, Interpolation};
 use crate::views::{Crops, ViewRecipe};
 use crate::{HostBatch, Split, open};
 
@@ -363,25 +364,36 @@ fn waiting_is_measured() {
     assert_eq!(loader.waited(), stream.waited());
 }
 
+fn eval_config(crop: usize, batch_size: usize) -> EvalConfig {
+    EvalConfig {
+        view: EvalView {
+            resize: 12,
+            crop,
+            interpolation: Interpolation::Bicubic,
+        },
+        mean: IMAGENET_MEAN,
+        std: IMAGENET_STD,
+        batch_size,
+        workers: 2,
+        max_bad_images: MAX_BAD_IMAGES,
+    }
+}
+
 #[test]
 fn evaluation_shows_all_images_in_order_and_keeps_the_short_batch() {
     for workers in [1, 3] {
         let source = Fake::new(20, &[]);
-        let stream = eval_batches(
-            source.clone(),
-            12,
-            10,
-            IMAGENET_MEAN,
-            IMAGENET_STD,
-            8,
+        let config = EvalConfig {
             workers,
-        );
+            ..eval_config(10, 8)
+        };
+        let stream = eval_batches(source.clone(), config);
         let batches = collect(stream.unwrap());
         let sizes: Vec<usize> = batches.iter().map(HostBatch::len).collect();
         assert_eq!(sizes, [8, 8, 4]);
         let indices: Vec<usize> = batches.iter().flat_map(|b| b.indices.clone()).collect();
         assert_eq!(indices, (0..20).collect::<Vec<_>>());
-        let view = crate::eval_transform(&source.image(17).unwrap(), 12, 10);
+        let view = crate::eval_transform(&source.image(17).unwrap(), eval_config(10, 8).view);
         let mut expected = [0.0; 300];
         Normalizer::new(IMAGENET_MEAN, IMAGENET_STD).write(&view, &mut expected);
         assert_eq!(batches[2].groups[0].pixels[300..600], expected);
@@ -392,13 +404,8 @@ fn evaluation_shows_all_images_in_order_and_keeps_the_short_batch() {
 fn evaluation_leaves_unreadable_images_out_and_lists_them() {
     let eval_with = |bad: &[usize], batch_size, max_bad_images| {
         let config = EvalConfig {
-            resize: 12,
-            crop: 10,
-            mean: IMAGENET_MEAN,
-            std: IMAGENET_STD,
-            batch_size,
-            workers: 2,
             max_bad_images,
+            ..eval_config(10, batch_size)
         };
         eval_subset(Fake::new(2000, bad), (990..1000).collect(), config).unwrap()
     };
@@ -427,18 +434,7 @@ fn evaluation_leaves_unreadable_images_out_and_lists_them() {
 #[test]
 fn evaluation_settings_out_of_range_are_refused() {
     let source = Fake::new(20, &[]);
-    let eval = |crop, batch| {
-        eval_batches(
-            source.clone(),
-            12,
-            crop,
-            IMAGENET_MEAN,
-            IMAGENET_STD,
-            batch,
-            1,
-        )
-        .err()
-    };
+    let eval = |crop, batch| eval_batches(source.clone(), eval_config(crop, batch)).err();
     assert!(eval(13, 4).unwrap().to_string().starts_with("crop: "));
     assert!(eval(0, 4).is_some() && eval(10, 0).is_some() && eval(10, 4).is_none());
 }

@@ -11,4 +11,5 @@ pub mod normalize;
 pub mod resize;
 pub mod solarize;
 
-pub use eval::eval_transform;
+pub use eval::{EvalView, eval_transform};
+pub use resize::Interpolation;

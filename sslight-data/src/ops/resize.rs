@@ -1,4 +1,4 @@
-//! Anti-aliased bicubic resizing in fixed point, as Pillow 9.2 does it: horizontal pass first, 8 bits
+//! Anti-aliased bicubic and bilinear resizing in fixed point, as Pillow 9.2 does it: horizontal pass first, 8 bits
 //! in between.
 //!
 //! The picture is read through the crop box, so that nothing is copied before the first pass, and the
@@ -13,8 +13,32 @@ use crate::Image;
 const PRECISION: u32 = 22;
 const HALF: i32 = 1 << (PRECISION - 1);
 
-/// Half width of the Keys kernel in source pixels when enlarging.
-const SUPPORT: f64 = 2.0;
+/// How samples between pixels are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Interpolation {
+    /// Keys' cubic convolution with a = -0.5, of 4 pixels a side when enlarging: views, and the paper's evaluation.
+    #[default]
+    Bicubic,
+    /// A triangle, of 2 pixels a side when enlarging: torchvision's own training and evaluation.
+    Bilinear,
+}
+
+impl Interpolation {
+    /// Half width of the kernel in source pixels when enlarging.
+    fn support(self) -> f64 {
+        match self {
+            Self::Bicubic => 2.0,
+            Self::Bilinear => 1.0,
+        }
+    }
+
+    fn weight(self, t: f64) -> f64 {
+        match self {
+            Self::Bicubic => keys(t),
+            Self::Bilinear => (1.0 - t.abs()).max(0.0),
+        }
+    }
+}
 
 /// Keys' cubic convolution kernel with a = -0.5.
 fn keys(t: f64) -> f64 {
@@ -44,14 +68,19 @@ struct Axis {
 impl Axis {
     /// The filter that maps `source` samples to `output` samples, for the output positions in `wanted`;
     /// `None` where the pass would be the identity.
-    fn new(source: usize, output: usize, wanted: std::ops::Range<usize>) -> Option<Self> {
+    fn new(
+        source: usize,
+        output: usize,
+        wanted: std::ops::Range<usize>,
+        interpolation: Interpolation,
+    ) -> Option<Self> {
         if source == output {
             return None;
         }
         let scale = source as f64 / output as f64;
         let filter_scale = scale.max(1.0);
         let per_pixel = 1.0 / filter_scale;
-        let support = SUPPORT * filter_scale;
+        let support = interpolation.support() * filter_scale;
         let mut axis = Self {
             windows: Vec::with_capacity(wanted.len()),
             weights: Vec::with_capacity(wanted.len() * (2.0 * support + 2.0) as usize),
@@ -63,7 +92,8 @@ impl Axis {
             let start = (center - support + 0.5) as usize;
             let end = ((center + support + 0.5) as usize).min(source);
             exact.clear();
-            exact.extend((start..end).map(|j| keys((j as f64 - center + 0.5) * per_pixel)));
+            let weight = |j| interpolation.weight((j as f64 - center + 0.5) * per_pixel);
+            exact.extend((start..end).map(weight));
             let total: f64 = exact.iter().sum();
             let first = axis.weights.len();
             axis.weights.extend(exact.iter().map(|w| {
@@ -92,25 +122,27 @@ fn to_u8(fixed: i32) -> u8 {
     (fixed >> PRECISION).clamp(0, 255) as u8
 }
 
-/// Resizes a box of the picture to `width` x `height` pixels. A box that reaches beyond the picture is
+/// Resizes a box of the picture to `width` x `height` pixels, bicubic. A box that reaches beyond the picture is
 /// cut at its border; a zero side counts as one pixel.
 pub fn resize_crop(image: &Image, area: CropBox, width: usize, height: usize) -> Image {
     let (width, height) = (width.max(1), height.max(1));
-    resize_window(image, area, (width, height), CropBox::whole(width, height))
+    let window = CropBox::whole(width, height);
+    resize_window(image, area, (width, height), window, Interpolation::Bicubic)
 }
 
-/// As [`resize_crop`] to `full` = (width, height), of which only `window` is computed.
+/// As [`resize_crop`] to `full` = (width, height), of which only `window` is computed, and with any interpolation.
 pub(crate) fn resize_window(
     image: &Image,
     area: CropBox,
     full: (usize, usize),
     window: CropBox,
+    interpolation: Interpolation,
 ) -> Image {
     let area = area.clamped_to(image.width, image.height);
     let columns = window.left..window.left + window.width;
     let rows = window.top..window.top + window.height;
-    let horizontal = Axis::new(area.width, full.0, columns.clone());
-    let vertical = Axis::new(area.height, full.1, rows.clone());
+    let horizontal = Axis::new(area.width, full.0, columns.clone(), interpolation);
+    let vertical = Axis::new(area.height, full.1, rows.clone(), interpolation);
     let source_rows = vertical.as_ref().map_or(rows, Axis::touched);
 
     let row_at = |y: usize| {
@@ -187,8 +219,12 @@ mod tests {
     #[test]
     fn weights_of_each_output_pixel_sum_to_one() {
         for (source, output) in [(1, 32), (5, 2), (500, 224), (224, 500), (20_000, 7)] {
-            let axis = Axis::new(source, output, 0..output).unwrap();
-            for window in &axis.windows {
+            let both = [Interpolation::Bicubic, Interpolation::Bilinear];
+            let axes = both.map(|how| Axis::new(source, output, 0..output, how).unwrap());
+            for (axis, window) in axes
+                .iter()
+                .flat_map(|axis| axis.windows.iter().map(move |window| (axis, window)))
+            {
                 let weights = &axis.weights[window.weights.clone()];
                 let total: i64 = weights.iter().map(|&w| i64::from(w)).sum();
                 // Each weight is rounded once, by half a unit at most.
@@ -246,7 +282,8 @@ mod tests {
             };
             let expected =
                 super::super::crop::crop(&resize_crop(&image, whole, full.0, full.1), window);
-            assert_eq!(resize_window(&image, whole, full, window), expected);
+            let part = resize_window(&image, whole, full, window, Interpolation::Bicubic);
+            assert_eq!(part, expected);
         }
     }
 }

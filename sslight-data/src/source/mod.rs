@@ -7,6 +7,7 @@ mod subset;
 
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::{DataError, Image};
@@ -29,11 +30,26 @@ pub enum Split {
 }
 
 impl Split {
+    /// The words that name them on a command line.
+    pub const WORDS: [&'static str; 2] = ["train", "validation"];
+
     /// `training` or `validation`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "training",
             Self::Validation => "validation",
+        }
+    }
+}
+
+impl FromStr for Split {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "train" => Ok(Self::Train),
+            "validation" => Ok(Self::Validation),
+            other => Err(format!("no part of the data is named `{other}`")),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Some of the images of a source, as a source: few labels for semi-supervised training.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -59,10 +59,12 @@ impl Subset {
     }
 
     /// The images of a list, in its order: a line each, which is a file name with or without folders, or
-    /// `index,label,class,file name`. Empty lines are passed over. A name stands for the image whose path ends in it.
+    /// `index,label,class,file name`, whose class is the image's folder then. Empty lines are passed over. A name stands
+    /// for the image whose path ends in it.
     ///
     /// # Errors
-    /// [`DataError::Subset`] if a name is not in the source or the list has none.
+    /// [`DataError::Subset`] if a name is of no image of the source, of several or of one that is listed already, or the
+    /// list has none.
     pub fn listed(
         source: Arc<dyn ImageSource>,
         list: &str,
@@ -74,24 +76,34 @@ impl Subset {
             let name = source.name(index);
             places.entry(file_name(&name)).or_default().push(index);
         }
-        let (mut indices, mut unknown) = (Vec::new(), Vec::new());
+        let (mut indices, mut seen) = (Vec::new(), HashSet::new());
+        let mut faults: Vec<(&str, String)> = Vec::new();
         for (line, text) in list.lines().enumerate() {
-            let name = text.rsplit(',').next().unwrap_or(text).trim();
+            let cells: Vec<&str> = text.split(',').map(str::trim).collect();
+            let (class, name) = match cells[..] {
+                [_, _, class, name] => (Some(class), name),
+                _ => (None, cells.last().copied().unwrap_or_default()),
+            };
             if name.is_empty() {
                 continue;
             }
             let candidates = places.get(&file_name(name)).map_or(&[][..], Vec::as_slice);
-            let found = match candidates {
-                [only] => Some(*only),
-                several => several
-                    .iter()
-                    .copied()
-                    .find(|index| ends_with_path(&source.name(*index), name)),
+            let is_meant = |index: &&usize| {
+                let folder = || source.class_names().get(source.label(**index)?);
+                ends_with_path(&source.name(**index), name)
+                    && class.is_none_or(|class| folder().is_some_and(|folder| folder == class))
             };
-            match found {
-                Some(index) => indices.push(index),
-                None => unknown.push(format!("line {}: {name}", line + 1)),
-            }
+            let mut meant = candidates.iter().filter(is_meant).copied();
+            let fault = match (meant.next(), meant.next()) {
+                (Some(index), None) if seen.insert(index) => {
+                    indices.push(index);
+                    continue;
+                }
+                (Some(_), None) => "are listed twice",
+                (Some(_), Some(_)) => "are of several images; write their folders before them",
+                (None, _) => "are unknown",
+            };
+            faults.push((fault, format!("line {}: {}", line + 1, text.trim())));
         }
         let refuse = |reason: String| {
             Err(DataError::Subset {
@@ -100,9 +112,11 @@ impl Subset {
                 source_name: source.describe(),
             })
         };
-        if !unknown.is_empty() {
-            let shown = unknown[..unknown.len().min(NAMES_SHOWN)].join(", ");
-            return refuse(format!("{} names are unknown ({shown})", unknown.len()));
+        if let Some((first, _)) = faults.first() {
+            let alike = faults.iter().filter(|(fault, _)| fault == first);
+            let names: Vec<&str> = alike.map(|(_, name)| name.as_str()).collect();
+            let shown = names[..names.len().min(NAMES_SHOWN)].join("; ");
+            return refuse(format!("{} names {first} ({shown})", names.len()));
         }
         if indices.is_empty() {
             return refuse("names no image".into());
@@ -192,7 +206,8 @@ mod tests {
     #[test]
     fn a_list_names_images_in_either_form_and_unknown_ones_are_said() {
         let source = embedded();
-        let list = format!("{}\n\n17,3,c3,{}\n", source.name(5), source.name(2));
+        let class = &source.class_names()[source.label(2).unwrap()];
+        let list = format!("{}\n\n17,3,{class},{}\n", source.name(5), source.name(2));
         let place = Path::new("few.txt");
         let subset = Subset::listed(embedded(), &list, place).unwrap();
         assert_eq!(subset.indices(), [5, 2]);
@@ -203,5 +218,39 @@ mod tests {
             "{text}"
         );
         assert!(Subset::listed(embedded(), "\n", place).is_err());
+        for (list, what) in [
+            (
+                format!("{0}\n{0}\n", source.name(5)),
+                "are listed twice (line 2:",
+            ),
+            (
+                format!("0,0,no class,{}\n", source.name(5)),
+                "are unknown (line 1:",
+            ),
+        ] {
+            let error = Subset::listed(embedded(), &list, place).err().unwrap();
+            assert!(error.to_string().contains(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_several_folders_is_refused_unless_its_class_or_folder_stands_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for class in ["a", "b"] {
+            std::fs::create_dir(folder.path().join(class)).unwrap();
+            let image = folder.path().join(class).join("1.png");
+            image::RgbImage::new(2, 2).save(image).unwrap();
+        }
+        let root = folder.path().to_string_lossy();
+        let source = || open(&root, Split::Train).unwrap();
+        let listed = |list: &str| Subset::listed(source(), list, Path::new("few.txt"));
+        let error = listed("1.png\n").err().unwrap().to_string();
+        assert!(
+            error.contains("are of several images; write their folders"),
+            "{error}"
+        );
+        for list in ["b/1.png\n", "0,1,b,1.png\n"] {
+            assert_eq!(listed(list).unwrap().indices(), [1], "{list}");
+        }
     }
 }

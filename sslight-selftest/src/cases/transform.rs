@@ -5,7 +5,7 @@ use sslight_data::ops::crop::{CropBox, crop};
 use sslight_data::ops::jitter::{JitterOp, JitterPlan};
 use sslight_data::ops::normalize::Normalizer;
 use sslight_data::ops::{blur, flip, gray, jitter, resize, solarize};
-use sslight_data::{Image, ViewPlan, apply, eval_transform};
+use sslight_data::{EvalView, Image, Interpolation, ViewPlan, apply, eval_transform};
 
 use super::{CaseContext, put};
 use crate::compare::Outputs;
@@ -161,7 +161,12 @@ pub(crate) fn run(context: &CaseContext<'_>) -> Result<Outputs, CaseError> {
         }
         "eval" => {
             let params: Eval = context.params()?;
-            let out = eval_transform(&source, params.resize, params.crop);
+            let view = EvalView {
+                resize: params.resize,
+                crop: params.crop,
+                interpolation: Interpolation::Bicubic,
+            };
+            let out = eval_transform(&source, view);
             if let Some(statistics) = params.statistics {
                 let normal = Normal::new(&out, &statistics);
                 put(
