@@ -52,6 +52,11 @@ bench-knn *words:
     cargo build --release
     python3 bench/peer/compare_knn.py {{ words }}
 
+# Views beside Pillow and torchvision, in turn; of the JPEG files of a folder, or of photos that are made.
+bench-peer-views python="python3" *arguments:
+    cargo build --release
+    {{ python }} bench/peer/compare_views.py {{ arguments }}
+
 # torchvision's ImageNet MobileNetV2 on 20 photos, against PyTorch; needs Python with torch and torchvision, and PyPI.
 imagenet-photos python="python3":
     cargo build --release

@@ -275,6 +275,8 @@ pub enum BenchVerb {
     Knn(BenchKnnArgs),
     /// Single operations, beside the matrix speed and the memory bandwidth of this machine
     Ops(BenchOpsArgs),
+    /// The views of images, from files to batches
+    Views(BenchViewsArgs),
 }
 
 /// `sslight bench step`.
@@ -370,6 +372,26 @@ pub struct BenchOpsArgs {
     /// How often each is measured; the best counts
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
     pub tries: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sslight bench views`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Keys: those of pretrain; data, batch_size, workers and views count.\n\nExample:\n  sslight bench views data=/photos workers=1"
+)]
+pub struct BenchViewsArgs {
+    /// A configuration and key=value words
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+    /// Images whose views are made in a pass
+    #[arg(long, default_value = "200", value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
+    pub images: usize,
+    /// Passes that are measured; the median counts
+    #[arg(long, default_value = "3", value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
+    pub passes: usize,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -368,3 +368,30 @@ fn a_head_that_is_not_there_and_images_without_labels_are_said() {
         "{text}"
     );
 }
+
+#[test]
+fn validation_images_of_other_classes_are_refused_by_every_evaluation_and_by_a_run() {
+    let folders = folders();
+    let other = folders.path("other");
+    image_folder(&other);
+    fs::rename(other.join("class1"), other.join("class2")).unwrap();
+    let val = format!("val_data={}", other.display());
+    let asked = Asked {
+        subject: Subject::Random,
+        words: folders.words(&["backbone=resnet18", &val]),
+        own: Vec::new(),
+        stop_after: NEVER,
+    };
+    let knn = asked.run(|config, options| {
+        run::knn::<Flex>(config, &[], options, &Default::default()).map(|_| unreachable!())
+    });
+    let run = train::<Cpu>(&asked.words, NEVER).map(|_| unreachable!());
+    for error in [asked.probe(), asked.finetune(), knn, run] {
+        let text = error.map(|_| ()).unwrap_err().to_string();
+        assert!(
+            text.contains("not the same ones (number 1: class1 and class2)"),
+            "{text}"
+        );
+    }
+    assert!(!folders.path("run").exists(), "a run was begun");
+}

@@ -2,6 +2,7 @@
 
 mod knn;
 mod ops;
+mod views;
 
 use serde::Serialize;
 use sslight_core::config::resolve;
@@ -68,6 +69,7 @@ pub fn run(verb: &BenchVerb) -> Result<Outcome, CliError> {
         BenchVerb::Inference(args) => inference(args),
         BenchVerb::Knn(args) => knn::run(args),
         BenchVerb::Ops(args) => ops::run(args),
+        BenchVerb::Views(args) => views::run(args),
     }
 }
 

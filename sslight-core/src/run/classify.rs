@@ -281,6 +281,7 @@ fn top(logits: &[f32], options: &ClassifyOptions<'_>) -> Vec<ClassScore> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -299,5 +300,24 @@ mod tests {
         assert_eq!(told, [(1, Some("b")), (0, Some("a"))]);
         assert!((top[0].probability - 0.6).abs() < 1e-4, "{top:?}");
         assert!((top[1].probability - 0.2).abs() < 1e-4, "{top:?}");
+    }
+    #[test]
+    fn a_misspelt_class_name_gives_no_accuracy_instead_of_a_wrong_one() {
+        let source = sslight_data::open("embedded", sslight_data::Split::Train).unwrap();
+        let mut names = source.class_names().to_vec();
+        names.reverse();
+        let by_name = ClassesOf::new(&*source, &names, 10);
+        assert_eq!(by_name.label(Some(0)), Some(9));
+        names[0] = "Ankle boots".to_owned();
+        let misspelt = ClassesOf::new(&*source, &names, 10);
+        assert_eq!(misspelt.label(Some(0)), None);
+        let why = misspelt.unscored.unwrap();
+        assert!(
+            why.contains("of the data's 10 classes 1 are not among"),
+            "{why}"
+        );
+        assert!(why.contains("(Ankle boot)"), "{why}");
+        let numbered = ClassesOf::new(&*source, &[], 10);
+        assert_eq!(numbered.label(Some(7)), Some(7));
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod assemble;
 mod bench;
 mod bench_knn;
 mod bench_ops;
+mod bench_views;
 mod classify;
 mod error;
 mod evaluation;
@@ -35,6 +36,7 @@ pub use bench::{
 };
 pub use bench_knn::{KnnSizes, bench_knn};
 pub use bench_ops::{OperationCase, bench_operations};
+pub use bench_views::{ViewTimes, bench_views};
 pub use classify::{ClassScore, Classified, ClassifyOptions, ImageClasses, classify_weights};
 pub use error::RunError;
 pub use evaluation::{
