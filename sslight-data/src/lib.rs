@@ -19,6 +19,7 @@ pub mod ops;
 pub mod pixel_scale;
 pub mod plan;
 pub mod rng;
+mod simd;
 pub mod source;
 pub mod views;
 

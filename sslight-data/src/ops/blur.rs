@@ -2,6 +2,7 @@
 //! Gaussian convolution by extended box filtering", 2011), in the 24-bit fixed point of Pillow.
 
 use crate::Image;
+use crate::simd::{Loop, dispatch};
 
 /// Box blurs per axis.
 const PASSES: usize = 3;
@@ -43,7 +44,7 @@ impl ExtendedBox {
     }
 
     /// Weighted sum to 8 bits. The weights sum to at most 2^24, so nothing overflows 32 bits.
-    #[inline]
+    #[inline(always)]
     fn weigh(self, inner: u32, outer: u32) -> u8 {
         ((inner * self.full + outer * self.edge + HALF) >> 24) as u8
     }
@@ -56,11 +57,27 @@ pub fn gaussian_blur(image: &mut Image, sigma: f64) {
         return;
     }
     let shape = ExtendedBox::for_sigma(sigma);
-    blur_rows(image, shape);
-    blur_columns(image, shape);
+    dispatch(Blur { image, shape });
+}
+
+/// All passes.
+struct Blur<'a> {
+    image: &'a mut Image,
+    shape: ExtendedBox,
+}
+
+impl Loop for Blur<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        blur_rows(self.image, self.shape);
+        blur_columns(self.image, self.shape);
+    }
 }
 
 /// All horizontal passes, row by row: a row stays in the first-level cache.
+#[inline(always)]
 fn blur_rows(image: &mut Image, shape: ExtendedBox) {
     let row_bytes = image.row_bytes();
     let margin = 3 * shape.reach();
@@ -89,6 +106,7 @@ fn blur_rows(image: &mut Image, shape: ExtendedBox) {
 }
 
 /// All vertical passes, each from one buffer to the other.
+#[inline(always)]
 fn blur_columns(image: &mut Image, shape: ExtendedBox) {
     let row_bytes = image.row_bytes();
     let last = image.height - 1;

@@ -3,7 +3,7 @@
 use crate::Image;
 
 /// Rec. 601 luma in 16-bit fixed point, as Pillow's `convert("L")` rounds it.
-#[inline]
+#[inline(always)]
 pub fn luma([r, g, b]: [u8; 3]) -> u8 {
     let sum = 19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b);
     ((sum + 0x8000) >> 16) as u8

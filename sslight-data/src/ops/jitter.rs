@@ -1,8 +1,11 @@
 //! Colour jitter: brightness, contrast, saturation and hue, each on 8-bit samples (Pillow's
 //! `ImageEnhance` and its HSV conversion, as torchvision 0.10 calls them).
 
+use std::sync::OnceLock;
+
 use super::gray::luma;
 use crate::Image;
+use crate::simd::{Loop, dispatch};
 
 /// The four operations in the numbering of the draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,7 @@ pub fn jitter(image: &mut Image, plan: &JitterPlan) {
 }
 
 /// Moves from `degenerate` (factor 0) to `sample` (factor 1) and beyond, truncated and clipped.
-#[inline]
+#[inline(always)]
 fn blend(degenerate: u8, sample: u8, factor: f32) -> u8 {
     let degenerate = f32::from(degenerate);
     // The cast truncates and clips.
@@ -79,17 +82,52 @@ pub fn brightness(image: &mut Image, factor: f64) {
 pub fn contrast(image: &mut Image, factor: f64) {
     let pixels = image.pixels.as_chunks::<3>().0;
     let count = pixels.len() as u64;
-    let total: u64 = pixels.iter().map(|&p| u64::from(luma(p))).sum();
+    let total = dispatch(SumOfLuma { pixels });
     let mean = (2 * total + count) / (2 * count);
     blend_with_constant(image, mean as u8, factor);
 }
 
+struct SumOfLuma<'a> {
+    pixels: &'a [[u8; 3]],
+}
+
+impl Loop for SumOfLuma<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self) -> u64 {
+        // Sums of so many samples fit 32 bits.
+        let parts = self.pixels.chunks(1 << 16);
+        parts
+            .map(|part| u64::from(part.iter().map(|p| u32::from(luma(*p))).sum::<u32>()))
+            .sum()
+    }
+}
+
 /// Scales each pixel towards or away from its own luma.
 pub fn saturation(image: &mut Image, factor: f64) {
-    let factor = factor as f32;
-    for pixel in image.pixels.as_chunks_mut::<3>().0 {
-        let gray = luma(*pixel);
-        *pixel = pixel.map(|sample| blend(gray, sample, factor));
+    dispatch(Saturate {
+        pixels: &mut image.pixels,
+        factor: factor as f32,
+    });
+}
+
+struct Saturate<'a> {
+    pixels: &'a mut [u8],
+    factor: f32,
+}
+
+impl Loop for Saturate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for pixel in self.pixels.as_chunks_mut::<3>().0 {
+            let gray = luma(*pixel);
+            for sample in pixel {
+                *sample = blend(gray, *sample, self.factor);
+            }
+        }
     }
 }
 
@@ -97,11 +135,143 @@ pub fn saturation(image: &mut Image, factor: f64) {
 /// HSV, which is not lossless.
 pub fn hue(image: &mut Image, factor: f64) {
     let turn = (factor * 255.0) as i32 as u8;
-    for pixel in image.pixels.as_chunks_mut::<3>().0 {
-        let [h, s, v] = rgb_to_hsv(*pixel);
-        *pixel = hsv_to_rgb([h.wrapping_add(turn), s, v]);
+    dispatch(TurnHue {
+        pixels: &mut image.pixels,
+        table: HSV.get_or_init(HsvTable::new),
+        back: std::array::from_fn(|h| Back::of((h as u8).wrapping_add(turn))),
+    });
+}
+
+struct TurnHue<'a> {
+    pixels: &'a mut [u8],
+    table: &'a HsvTable,
+    /// By hue before the turn.
+    back: [Back; 256],
+}
+
+impl Loop for TurnHue<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for pixel in self.pixels.as_chunks_mut::<3>().0 {
+            let [h, s, v] = self.table.of(*pixel);
+            *pixel = self.back[usize::from(h)].rgb(s, v);
+        }
     }
 }
+
+/// The way back from a hue of 8-bit HSV, whatever saturation and value are. The library computes in floats and rounds to nearest;
+/// all quotients here have odd denominators, so no tie exists and exact integers give the same.
+#[derive(Clone, Copy)]
+struct Back {
+    /// Of the level between the largest and the least.
+    part: u32,
+    /// Where red, green and blue are among largest, least and the level between, a byte each.
+    shifts: [u8; 3],
+}
+
+impl Back {
+    fn of(h: u8) -> Self {
+        let (sector, part) = (2 * u32::from(h) / SECTOR, 2 * u32::from(h) % SECTOR);
+        let [v, p, q, t] = [0, 8, 16, 16];
+        Self {
+            part: if sector % 2 == 1 { part } else { SECTOR - part },
+            shifts: SECTORS[sector as usize].map(|level| [v, p, q, t][level]),
+        }
+    }
+
+    #[inline(always)]
+    fn rgb(self, s: u8, v: u8) -> [u8; 3] {
+        let (s, v) = (u32::from(s), u32::from(v));
+        let levels = v | level(s, v, SECTOR) << 8 | level(s, v, self.part) << 16;
+        self.shifts.map(|shift| (levels >> shift) as u8)
+    }
+}
+
+/// A sector of the hue is 255/6 = 42.5 steps of it, so in half steps 85.
+const SECTOR: u32 = 85;
+const FULL: u32 = 255 * SECTOR;
+
+/// The share `1 - s part` of `v`, rounded, where `part` is in units of a sector.
+#[inline(always)]
+fn level(s: u32, v: u32, part: u32) -> u32 {
+    (2 * v * (FULL - s * part) + FULL) / (2 * FULL)
+}
+
+static HSV: OnceLock<HsvTable> = OnceLock::new();
+
+/// [`rgb_to_hsv`] by the few numbers that it depends on: which sample is the largest and which the least, their difference, and
+/// the distance of the third from the largest.
+struct HsvTable {
+    /// By order, difference and distance.
+    hue: Vec<u8>,
+    /// By difference and largest sample.
+    saturation: Vec<u8>,
+}
+
+impl HsvTable {
+    fn new() -> Self {
+        let mut hue = vec![0; 6 << 16];
+        let mut saturation = vec![0; 1 << 16];
+        for chroma in 1..=255u8 {
+            for distance in 0..=chroma {
+                // Any picture of the order will do.
+                let (max, mid, min) = (255, 255 - distance, 255 - chroma);
+                for (order, place) in ORDERS.iter().enumerate() {
+                    let pixel = place.map(|place| [max, mid, min][place]);
+                    let index = Self::hue_index(order, chroma, distance);
+                    hue[index] = rgb_to_hsv(pixel)[0];
+                }
+            }
+            for max in chroma..=255 {
+                let index = Self::saturation_index(chroma, max);
+                saturation[index] = rgb_to_hsv([max, max, max - chroma])[1];
+            }
+        }
+        Self { hue, saturation }
+    }
+
+    #[inline(always)]
+    fn hue_index(order: usize, chroma: u8, distance: u8) -> usize {
+        order << 16 | usize::from(chroma) << 8 | usize::from(distance)
+    }
+
+    #[inline(always)]
+    fn saturation_index(chroma: u8, max: u8) -> usize {
+        usize::from(chroma) << 8 | usize::from(max)
+    }
+
+    #[inline(always)]
+    fn of(&self, [r, g, b]: [u8; 3]) -> [u8; 3] {
+        let max = r.max(g).max(b);
+        let min = r.min(g).min(b);
+        let mid =
+            (u16::from(r) + u16::from(g) + u16::from(b) - u16::from(max) - u16::from(min)) as u8;
+        let order = match (r == max, g == max) {
+            (true, _) => usize::from(g == min),
+            (false, true) => 2 + usize::from(b == min),
+            (false, false) => 4 + usize::from(r == min),
+        };
+        let chroma = max - min;
+        [
+            self.hue[Self::hue_index(order, chroma, max - mid)],
+            self.saturation[Self::saturation_index(chroma, max)],
+            max,
+        ]
+    }
+}
+
+/// For each order of the samples, whether red, green and blue are the largest (0), the one between (1) or the least (2): the largest
+/// red, green or blue, and then by which of the others is the least.
+const ORDERS: [[usize; 3]; 6] = [
+    [0, 1, 2],
+    [0, 2, 1],
+    [2, 0, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 1, 0],
+];
 
 /// 8-bit HSV. Which values are `f32` and which `f64` follows the library: it decides truncations.
 #[inline]
@@ -132,23 +302,9 @@ fn rgb_to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
     ]
 }
 
-/// Back from 8-bit HSV. The library computes in floats and rounds to nearest; all quotients here have
-/// odd denominators, so no tie exists and exact integers give the same.
-#[inline]
+#[cfg(test)]
 fn hsv_to_rgb([h, s, v]: [u8; 3]) -> [u8; 3] {
-    // A sector is 255/6 = 42.5 steps of hue, so in half steps 85.
-    const SECTOR: u32 = 85;
-    const FULL: u32 = 255 * SECTOR;
-    if s == 0 {
-        return [v; 3];
-    }
-    let (sector, part) = (2 * u32::from(h) / SECTOR, 2 * u32::from(h) % SECTOR);
-    let scaled = |part: u32| {
-        let share = FULL - u32::from(s) * part;
-        ((2 * u32::from(v) * share + FULL) / (2 * FULL)) as u8
-    };
-    let levels = [v, scaled(SECTOR), scaled(part), scaled(SECTOR - part)];
-    SECTORS[sector as usize].map(|level| levels[level])
+    Back::of(h).rgb(s, v)
 }
 
 /// For each sector of the hue, which of the levels v, p, q, t red, green and blue take. A hue of 255 is
@@ -209,6 +365,15 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_table_of_hues_is_the_formula_for_every_pixel() {
+        let table = HsvTable::new();
+        for rgb in 0..1u32 << 24 {
+            let [_, r, g, b] = rgb.to_be_bytes();
+            assert_eq!(table.of([r, g, b]), rgb_to_hsv([r, g, b]), "{r} {g} {b}");
         }
     }
 

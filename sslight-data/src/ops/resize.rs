@@ -7,6 +7,7 @@
 
 use super::crop::CropBox;
 use crate::Image;
+use crate::simd::{Loop, dispatch};
 
 /// Fraction bits of the fixed-point weights. 8-bit samples times weights whose absolute sum stays
 /// below 1.5 fit 32 bits.
@@ -52,6 +53,9 @@ fn keys(t: f64) -> f64 {
         0.0
     }
 }
+
+/// Taps of the horizontal pass that are taken at a time: four pixels of four samples fill a vector of 16.
+const TAPS: usize = 4;
 
 /// Source window of one output position and its place in the table of weights.
 struct Window {
@@ -145,65 +149,147 @@ pub(crate) fn resize_window(
     let vertical = Axis::new(area.height, full.1, rows.clone(), interpolation);
     let source_rows = vertical.as_ref().map_or(rows, Axis::touched);
 
-    let row_at = |y: usize| {
-        let start = (area.top + y) * image.row_bytes() + 3 * area.left;
-        &image.pixels[start..start + 3 * area.width]
-    };
-    let row_bytes = 3 * window.width;
+    let first = (area.top + source_rows.start) * image.row_bytes() + 3 * area.left;
+    let pixels = &image.pixels[first..];
+    let row_bytes = 4 * window.width;
     let mut narrowed = vec![0; source_rows.len() * row_bytes];
-    for (y, out) in source_rows
-        .clone()
-        .zip(narrowed.chunks_exact_mut(row_bytes))
-    {
-        match &horizontal {
-            Some(axis) => filter_row(row_at(y), axis, out),
-            None => out.copy_from_slice(&row_at(y)[3 * columns.start..3 * columns.end]),
+    match &horizontal {
+        Some(axis) => dispatch(FilterRows {
+            pixels,
+            stride: image.row_bytes(),
+            width: area.width,
+            axis,
+            out: &mut narrowed,
+        }),
+        None => {
+            let rows = pixels.chunks(image.row_bytes());
+            for (row, out) in rows.zip(narrowed.chunks_exact_mut(row_bytes)) {
+                widen(&row[3 * columns.start..3 * columns.end], out);
+            }
         }
     }
     let pixels = match &vertical {
-        Some(axis) => filter_columns(&narrowed, source_rows.start, row_bytes, axis),
+        Some(axis) => {
+            let mut out = vec![0; row_bytes * window.height];
+            dispatch(FilterColumns {
+                rows: &narrowed,
+                first_row: source_rows.start,
+                row_bytes,
+                axis,
+                out: &mut out,
+            });
+            out
+        }
         None => narrowed,
     };
+    let three = pixels.as_chunks::<4>().0.iter();
     Image {
         width: window.width,
         height: window.height,
-        pixels,
+        pixels: three.flat_map(|[r, g, b, _]| [*r, *g, *b]).collect(),
     }
 }
 
-/// Horizontal pass over one row of RGB samples.
-fn filter_row(row: &[u8], axis: &Axis, out: &mut [u8]) {
-    for (window, out) in axis.windows.iter().zip(out.as_chunks_mut::<3>().0) {
-        let weights = &axis.weights[window.weights.clone()];
-        let pixels = &row[3 * window.start..3 * (window.start + weights.len())];
-        let mut sum = [HALF; 3];
-        for (pixel, &weight) in pixels.as_chunks::<3>().0.iter().zip(weights) {
-            for channel in 0..3 {
-                sum[channel] += i32::from(pixel[channel]) * weight;
+/// The weights of an axis as the horizontal pass takes them: for each output position groups of [`TAPS`] taps, the weight of
+/// each tap four times, zeros after the last one.
+fn spread(axis: &Axis) -> (usize, Vec<[i32; 4 * TAPS]>) {
+    let longest = axis.windows.iter().map(|window| window.weights.len()).max();
+    let groups = longest.unwrap_or(0).div_ceil(TAPS);
+    let mut table = vec![[0; 4 * TAPS]; groups * axis.windows.len()];
+    for (window, table) in axis.windows.iter().zip(table.chunks_exact_mut(groups)) {
+        let taps = axis.weights[window.weights.clone()].chunks(TAPS);
+        for (group, taps) in table.iter_mut().zip(taps) {
+            for (four, weight) in group.as_chunks_mut::<4>().0.iter_mut().zip(taps) {
+                *four = [*weight; 4];
             }
         }
-        *out = sum.map(to_u8);
+    }
+    (groups, table)
+}
+
+/// Pixels of three samples as ones of four, so that a pixel is a word.
+#[inline(always)]
+fn widen(pixels: &[u8], out: &mut [u8]) {
+    let pixels = pixels.as_chunks::<3>().0;
+    for (four, [r, g, b]) in out.as_chunks_mut::<4>().0.iter_mut().zip(pixels) {
+        *four = [*r, *g, *b, 0];
+    }
+}
+
+/// Horizontal pass over rows of RGB samples.
+struct FilterRows<'a> {
+    /// The picture, from the first row and column of the box on.
+    pixels: &'a [u8],
+    /// Bytes from one of its rows to the next.
+    stride: usize,
+    /// Columns of the box.
+    width: usize,
+    axis: &'a Axis,
+    out: &'a mut [u8],
+}
+
+impl Loop for FilterRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (groups, table) = spread(self.axis);
+        // A row with a fourth sample for each pixel, and room for a whole group after the last one.
+        let mut row = vec![0u8; 4 * (self.width + groups * TAPS)];
+        let rows = self.pixels.chunks(self.stride);
+        for (pixels, out) in rows.zip(self.out.chunks_exact_mut(4 * self.axis.windows.len())) {
+            widen(&pixels[..3 * self.width], &mut row);
+            let windows = self.axis.windows.iter().zip(table.chunks_exact(groups));
+            for ((window, weights), out) in windows.zip(out.as_chunks_mut::<4>().0) {
+                let taps = row[4 * window.start..].as_chunks::<{ 4 * TAPS }>().0;
+                let mut sums = [0i32; 4 * TAPS];
+                for (weights, taps) in weights.iter().zip(taps) {
+                    for lane in 0..4 * TAPS {
+                        sums[lane] += i32::from(taps[lane]) * weights[lane];
+                    }
+                }
+                let mut four = [HALF; 4];
+                for sums in sums.as_chunks::<4>().0 {
+                    for lane in 0..4 {
+                        four[lane] += sums[lane];
+                    }
+                }
+                *out = four.map(to_u8);
+            }
+        }
     }
 }
 
 /// Vertical pass; `first_row` is the source row that `rows` begins with.
-fn filter_columns(rows: &[u8], first_row: usize, row_bytes: usize, axis: &Axis) -> Vec<u8> {
-    let mut out = vec![0; axis.windows.len() * row_bytes];
-    let mut sums = vec![HALF; row_bytes];
-    for (window, out) in axis.windows.iter().zip(out.chunks_exact_mut(row_bytes)) {
-        sums.fill(HALF);
-        let start = (window.start - first_row) * row_bytes;
-        let weights = &axis.weights[window.weights.clone()];
-        for (row, &weight) in rows[start..].chunks_exact(row_bytes).zip(weights) {
-            for (sum, &sample) in sums.iter_mut().zip(row) {
-                *sum += i32::from(sample) * weight;
+struct FilterColumns<'a> {
+    rows: &'a [u8],
+    first_row: usize,
+    row_bytes: usize,
+    axis: &'a Axis,
+    out: &'a mut [u8],
+}
+
+impl Loop for FilterColumns<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let mut sums = vec![HALF; self.row_bytes];
+        let outputs = self.out.chunks_exact_mut(self.row_bytes);
+        for (window, out) in self.axis.windows.iter().zip(outputs) {
+            sums.fill(HALF);
+            let first = (window.start - self.first_row) * self.row_bytes;
+            let rows = self.rows[first..].chunks_exact(self.row_bytes);
+            for (row, weight) in rows.zip(&self.axis.weights[window.weights.clone()]) {
+                for (sum, sample) in sums.iter_mut().zip(row) {
+                    *sum += i32::from(*sample) * weight;
+                }
+            }
+            for (out, sum) in out.iter_mut().zip(&sums) {
+                *out = to_u8(*sum);
             }
         }
-        for (out, &sum) in out.iter_mut().zip(&sums) {
-            *out = to_u8(sum);
-        }
     }
-    out
 }
 
 #[cfg(test)]
