@@ -1,6 +1,6 @@
 """Runs `sslight bench views` with one worker, `bench/peer/views.py` and ours with two workers in turn.
 
-    python bench/peer/compare_views.py FOLDER [--rounds N] [--images N] [--binary PATH]
+    python bench/peer/compare_views.py [FOLDER] [--rounds N] [--images N] [--binary PATH]
 
 FOLDER has JPEG files; without one, photos of 500 x 375 pixels are made. Each measurement is a process of its own.
 """

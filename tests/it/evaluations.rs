@@ -394,4 +394,12 @@ fn validation_images_of_other_classes_are_refused_by_every_evaluation_and_by_a_r
         );
     }
     assert!(!folders.path("run").exists(), "a run was begun");
+    // Leave-one-out compares validation images with each other alone, unless a classifier is trained along.
+    let alone = ["eval.knn_protocol=leave_one_out", "eval.knn_k=3"];
+    let words = |more: &str| folders.words(&["max_steps=1", &val, alone[0], alone[1], more]);
+    let error = train::<Cpu>(&words("probe=true"), NEVER)
+        .map(|_| ())
+        .unwrap_err();
+    assert!(error.to_string().contains("not the same ones"), "{error}");
+    train::<Cpu>(&words("probe=false"), NEVER).unwrap();
 }

@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use sslight_data::{Loader, LoaderConfig};
+
 use super::{RunError, assemble, open_train};
 use crate::config::RunConfig;
-use sslight_data::{Loader, LoaderConfig};
 
 /// What making views took.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,8 +43,8 @@ pub fn bench_views(
     for pass in 0..=passes {
         let started = Instant::now();
         // Epoch after epoch, where the data have fewer images.
-        let mut batches = (0..).flat_map(|epoch| loader.epoch(epoch, 0));
-        for batch in batches.by_ref().take(steps) {
+        let batches = (0..).flat_map(|epoch| loader.epoch(epoch, 0));
+        for batch in batches.take(steps) {
             batch?;
         }
         if pass > 0 {

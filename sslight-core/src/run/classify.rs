@@ -301,6 +301,7 @@ mod tests {
         assert!((top[0].probability - 0.6).abs() < 1e-4, "{top:?}");
         assert!((top[1].probability - 0.2).abs() < 1e-4, "{top:?}");
     }
+
     #[test]
     fn a_misspelt_class_name_gives_no_accuracy_instead_of_a_wrong_one() {
         let source = sslight_data::open("embedded", sslight_data::Split::Train).unwrap();

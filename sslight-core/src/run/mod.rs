@@ -61,7 +61,7 @@ pub use sslight_models::weights::Role;
 pub use state::RunState;
 
 use crate::checkpoint::CheckpointStore;
-use crate::config::{DataFacts, KnnProtocol, ResolvedConfig, RunConfig};
+use crate::config::{DataFacts, KnnProtocol, Method, ResolvedConfig, RunConfig};
 use crate::learner::{
     ClockScheduler, Components, Feed, NoBatches, NoMetricFiles, Pacer, SilentRenderer,
     StepStrategy, register,
@@ -131,14 +131,18 @@ fn open_data(config: &RunConfig) -> Result<Data, RunError> {
     })
 }
 
-/// Refuses validation images of other classes, where they are compared with training images.
+/// Refuses validation images of other classes, where they are compared with training images or shown to a classifier that was
+/// trained on those.
 fn check_classes(
     config: &RunConfig,
     train: &dyn ImageSource,
     validation: Option<&dyn ImageSource>,
 ) -> Result<(), RunError> {
-    match (config.eval.knn_protocol, validation) {
-        (KnnProtocol::Bank, Some(validation)) => Ok(evaluation::same_classes(train, validation)?),
+    let compares = config.eval.knn_protocol == KnnProtocol::Bank
+        || config.probe
+        || config.method == Method::Supervised;
+    match validation {
+        Some(validation) if compares => Ok(evaluation::same_classes(train, validation)?),
         _ => Ok(()),
     }
 }
