@@ -3,7 +3,7 @@
 use sslight_core::config::{DataFacts, ResolvedConfig, RunConfig};
 use sslight_core::observe::{StopHandle, Summary};
 use sslight_core::run::{RunError, RunOptions, check_init, pretrain};
-use sslight_data::{DataError, Split};
+use sslight_data::DataError;
 
 use crate::backend::{Engine, with_engine};
 use crate::exit::CliError;
@@ -49,7 +49,7 @@ pub fn check_weights(config: &RunConfig) -> Result<Option<String>, RunError> {
 
 /// Counts the training images and their classes.
 pub fn facts(resolved: &ResolvedConfig) -> Result<DataFacts, DataError> {
-    let source = sslight_data::open(&resolved.config.data, Split::Train)?;
+    let source = sslight_core::run::open_train(&resolved.config)?;
     Ok(DataFacts {
         images: source.len(),
         classes: source.class_names().len(),

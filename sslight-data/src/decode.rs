@@ -1,37 +1,103 @@
 //! Encoded bytes to [`Image`]: the only file that knows codecs.
 //!
 //! The result is what Pillow's `convert("RGB")` gives: gray is replicated, palettes and CMYK are
-//! resolved, alpha is dropped, EXIF rotation is not applied. 16-bit samples are scaled to 8 bits. The
-//! format is told by the content, not by the file name. JPEG decoders may differ by a few levels.
+//! resolved, alpha is dropped, of an animation the first frame is taken, EXIF rotation is not applied
+//! unless asked for. 16-bit samples are scaled to 8 bits. The format is told by the content, not by the
+//! file name. JPEG decoders may differ by a few levels.
+//!
+//! An image costs at most its pixels: their number is limited before anything is decoded, and so is the memory that a
+//! codec may take beside them. Progressive JPEG files of more than 100 passes are refused by the codec.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use crate::{DataError, Image};
 
-/// Pictures of more pixels are refused: 512 Mpixel, which are 1.5 GB of RGB.
-pub const MAX_PIXELS: u64 = 512 << 20;
+/// Pictures of more pixels are refused unless more are allowed. Pillow refuses at the same number.
+pub const MAX_PIXELS: u64 = 178_956_970;
+
+/// Memory that a codec may take beside the pixels.
+const CODEC_BYTES: u64 = 64 << 20;
+
+/// How images are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// Whether images are turned as their EXIF data say. The paper's code does not.
+    pub exif_orientation: bool,
+    /// Images of more pixels are refused: a few bytes can claim to be a picture of gigabytes.
+    pub max_pixels: u64,
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        Self {
+            exif_orientation: false,
+            max_pixels: MAX_PIXELS,
+        }
+    }
+}
+
+/// Image files of more bytes are refused unread.
+pub const MAX_ENCODED_BYTES: u64 = 1 << 30;
 
 /// Reads and decodes a file.
 ///
 /// # Errors
 /// If the file cannot be read, and as [`decode`].
 pub fn read(path: &Path) -> Result<Image, DataError> {
-    let bytes = std::fs::read(path).map_err(|source| DataError::Read {
+    decode(&read_bytes(path)?, &path.display().to_string())
+}
+
+/// Reads a file of at most [`MAX_ENCODED_BYTES`].
+///
+/// # Errors
+/// If it cannot be read, is no file (a pipe would be waited for forever) or is larger.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+    let failed = |source| DataError::Read {
         path: path.into(),
         source,
-    })?;
-    decode(&bytes, &path.display().to_string())
+    };
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(failed(std::io::Error::other("it is no file")));
+    }
+    check_encoded(metadata.len(), || path.display().to_string())?;
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_ENCODED_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Refuses encoded images of more than [`MAX_ENCODED_BYTES`].
+pub(crate) fn check_encoded(bytes: u64, name: impl Fn() -> String) -> Result<(), DataError> {
+    if bytes <= MAX_ENCODED_BYTES {
+        return Ok(());
+    }
+    Err(DataError::Decode {
+        name: name(),
+        reason: format!("{bytes} bytes are above the limit of {MAX_ENCODED_BYTES} for one image"),
+    })
+}
+
+/// [`decode_with`] the defaults.
+///
+/// # Errors
+/// As [`decode_with`].
+pub fn decode(bytes: &[u8], name: &str) -> Result<Image, DataError> {
+    decode_with(bytes, name, DecodeOptions::default())
 }
 
 /// Decodes the content of an image file; `name` is for messages.
 ///
 /// # Errors
-/// If the content is no known format, damaged, truncated, without pixels or above [`MAX_PIXELS`].
-pub fn decode(bytes: &[u8], name: &str) -> Result<Image, DataError> {
+/// If the content is no known format, damaged, truncated, without pixels or of too many.
+pub fn decode_with(bytes: &[u8], name: &str, options: DecodeOptions) -> Result<Image, DataError> {
     let format = image::guess_format(bytes).map_err(|_| DataError::NotAnImage {
         name: name.to_owned(),
     })?;
@@ -42,7 +108,10 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Image, DataError> {
         });
     }
     // A codec that panics on a damaged file must not take the run with it.
-    catch_unwind(AssertUnwindSafe(|| decode_format(bytes, format, name))).unwrap_or_else(|_| {
+    let decoded = catch_unwind(AssertUnwindSafe(|| {
+        decode_format(bytes, format, name, options)
+    }));
+    decoded.unwrap_or_else(|_| {
         Err(DataError::Decode {
             name: name.to_owned(),
             reason: "the decoder panicked".into(),
@@ -50,7 +119,12 @@ pub fn decode(bytes: &[u8], name: &str) -> Result<Image, DataError> {
     })
 }
 
-fn decode_format(bytes: &[u8], format: ImageFormat, name: &str) -> Result<Image, DataError> {
+fn decode_format(
+    bytes: &[u8],
+    format: ImageFormat,
+    name: &str,
+    options: DecodeOptions,
+) -> Result<Image, DataError> {
     let refuse = |error: ImageError| match error {
         ImageError::Unsupported(_) => DataError::NotAnImage {
             name: name.to_owned(),
@@ -62,7 +136,7 @@ fn decode_format(bytes: &[u8], format: ImageFormat, name: &str) -> Result<Image,
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(Limits::no_limits());
-    let decoder = reader.into_decoder().map_err(refuse)?;
+    let mut decoder = reader.into_decoder().map_err(refuse)?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     let (width, height) = (width as usize, height as usize);
@@ -73,21 +147,29 @@ fn decode_format(bytes: &[u8], format: ImageFormat, name: &str) -> Result<Image,
             height,
         });
     }
-    if pixels > MAX_PIXELS {
+    if pixels > options.max_pixels {
         return Err(DataError::TooLarge {
             name: name.to_owned(),
             width,
             height,
-            limit: MAX_PIXELS,
+            limit: options.max_pixels,
         });
     }
-    let rgb = DynamicImage::from_decoder(decoder)
-        .map_err(refuse)?
-        .into_rgb8();
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(decoder.total_bytes().saturating_add(CODEC_BYTES));
+    decoder.set_limits(limits).map_err(refuse)?;
+    let orientation = match options.exif_orientation {
+        // An image whose EXIF data are damaged is shown as it lies.
+        true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+        false => Orientation::NoTransforms,
+    };
+    let decoded = DynamicImage::from_decoder(decoder).map_err(refuse)?;
+    let mut rgb = DynamicImage::ImageRgb8(decoded.into_rgb8());
+    rgb.apply_orientation(orientation);
     Ok(Image {
-        width,
-        height,
-        pixels: rgb.into_raw(),
+        width: rgb.width() as usize,
+        height: rgb.height() as usize,
+        pixels: rgb.into_rgb8().into_raw(),
     })
 }
 

@@ -34,9 +34,9 @@ pub enum DataError {
         /// The path as given.
         path: PathBuf,
     },
-    /// A folder was needed and something else was found.
-    #[error("{}: expected a folder, or an IDX image file (idx3, optionally .gz), got another kind of file; give the folder that holds the images", path.display())]
-    NotAFolder {
+    /// A file of no kind that holds images.
+    #[error("{}: this kind of file is not known; give a folder of images, a list (.txt, .csv), a .tar, .h5 or .parquet file, CIFAR .bin files or an IDX image file", path.display())]
+    UnknownKind {
         /// The path as given.
         path: PathBuf,
     },
@@ -78,6 +78,22 @@ pub enum DataError {
         /// The data.
         source_name: String,
     },
+    /// A file that holds images is damaged, incomplete or not laid out as it has to be.
+    #[error("{name}: {reason}; {remedy}")]
+    Container {
+        /// The file, and the member of it that is meant.
+        name: String,
+        /// What was expected and found.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A picture that was found to be unusable when its source was opened.
+    #[error("{reason}")]
+    Unusable {
+        /// Where, what and what to do.
+        reason: String,
+    },
     /// An IDX file is damaged or of another kind.
     #[error("{name}: {reason}; get the IDX file again")]
     Idx {
@@ -87,7 +103,9 @@ pub enum DataError {
         reason: String,
     },
     /// The content is no known image format, whatever the file is called.
-    #[error("{name}: content is not a JPEG, PNG, BMP or WebP image; remove or replace the file")]
+    #[error(
+        "{name}: content is not a JPEG, PNG, WebP, GIF, BMP or PNM image; remove or replace the file"
+    )]
     NotAnImage {
         /// Path or identifier.
         name: String,
@@ -116,9 +134,9 @@ pub enum DataError {
         /// Height in pixels.
         height: usize,
     },
-    /// A picture above [`crate::decode::MAX_PIXELS`].
+    /// A picture of more pixels than are allowed.
     #[error(
-        "{name}: image of {width}x{height} pixels is above the limit of {limit} pixels; scale it down"
+        "{name}: image of {width}x{height} pixels is above the limit of {limit} pixels; scale it down, or raise max_pixels"
     )]
     TooLarge {
         /// Path or identifier.

@@ -24,9 +24,13 @@ pub mod source;
 pub mod views;
 
 pub use batch::{HostBatch, ViewGroup};
+pub use decode::DecodeOptions;
 pub use error::{BadImage, DataError};
 pub use image::Image;
 pub use loader::{BatchStream, EvalConfig, Loader, LoaderConfig, eval_batches, eval_subset};
 pub use ops::{EvalView, Interpolation, eval_transform};
-pub use source::{ImageSource, Split, Subset, open, validation_of};
+pub use source::{
+    HoldOut, ImageSource, Keep, Locality, OpenOptions, Split, Stored, Subset, open, open_with,
+    validation_of, validation_of_with, with_options,
+};
 pub use views::{Jitter, ViewPlan, ViewRecipe, ViewSpec, apply, draw_plan};

@@ -1,6 +1,7 @@
 //! The order of the images of an epoch and its cut into steps.
 
 use crate::rng::{Draws, Purpose};
+use crate::source::Locality;
 
 /// The order of one epoch: a pure function of (number of images, seed, epoch).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,33 @@ impl EpochPlan {
     pub fn new(images: usize, batch_size: usize, seed: u64, epoch: usize) -> Self {
         let mut order: Vec<usize> = (0..images).collect();
         Draws::new(seed, epoch as u64, 0, 0, Purpose::Order).shuffle(&mut order);
+        Self {
+            order,
+            batch_size,
+            keep_remainder: false,
+        }
+    }
+
+    /// As [`Self::new`], for a source whose images are read in blocks: blocks in random order, and the images of
+    /// [`Locality::together`] blocks at a time in random order.
+    pub fn in_blocks(locality: &Locality, batch_size: usize, seed: u64, epoch: usize) -> Self {
+        let mut draws = Draws::new(seed, epoch as u64, 0, 0, Purpose::Order);
+        let blocks = locality
+            .block_of
+            .iter()
+            .max()
+            .map_or(0, |&last| last as usize + 1);
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); blocks];
+        for (index, &block) in locality.block_of.iter().enumerate() {
+            members[block as usize].push(index);
+        }
+        draws.shuffle(&mut members);
+        let mut order = Vec::with_capacity(locality.block_of.len());
+        for together in members.chunks(locality.together.max(1)) {
+            let start = order.len();
+            order.extend(together.iter().flatten());
+            draws.shuffle(&mut order[start..]);
+        }
         Self {
             order,
             batch_size,
@@ -105,6 +133,41 @@ mod tests {
         assert_ne!(plan.order(), EpochPlan::new(50, 7, 1, 3).order());
         assert_ne!(plan.order(), EpochPlan::new(50, 7, 2, 2).order());
         assert_eq!(plan.order(), EpochPlan::new(50, 9, 1, 2).order());
+    }
+
+    #[test]
+    fn blocks_are_shuffled_and_a_few_of_them_at_a_time() {
+        // 20 blocks of 5 images, of which one has none left and one is shorter.
+        let block_of: Vec<u32> = (0..97).map(|i| i / 5).filter(|&block| block != 7).collect();
+        let images = block_of.len();
+        let locality = Locality {
+            block_of: block_of.clone(),
+            together: 3,
+        };
+        let plan = EpochPlan::in_blocks(&locality, 4, 1, 0);
+        let mut all = plan.order().to_vec();
+        all.sort_unstable();
+        assert_eq!(all, (0..images).collect::<Vec<_>>());
+        // At no time are more blocks open than are read together.
+        let mut windows = 0;
+        let mut open: Vec<u32> = Vec::new();
+        for &index in plan.order() {
+            if !open.contains(&block_of[index]) {
+                open.push(block_of[index]);
+                if open.len() > 3 {
+                    windows += 1;
+                    open = vec![block_of[index]];
+                }
+            }
+        }
+        assert!(windows <= 7, "{windows}");
+        assert_ne!(plan.order()[..15], {
+            let mut sorted = plan.order()[..15].to_vec();
+            sorted.sort_unstable();
+            sorted
+        });
+        assert_ne!(plan, EpochPlan::in_blocks(&locality, 4, 1, 1));
+        assert_eq!(plan, EpochPlan::in_blocks(&locality, 4, 1, 0));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub enum Purpose {
     Measurement,
     /// Which images of a class belong to a subset.
     Subset,
+    /// Which images are held out to measure on.
+    HoldOut,
 }
 
 impl Purpose {
@@ -28,6 +30,7 @@ impl Purpose {
             Self::Order => 2,
             Self::Measurement => 3,
             Self::Subset => 4,
+            Self::HoldOut => 5,
         }
     }
 }

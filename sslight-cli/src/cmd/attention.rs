@@ -43,7 +43,10 @@ pub fn run(args: &AttentionArgs) -> Result<Outcome, CliError> {
     let images = if files.is_empty() {
         shown.images(&words)?.spread(most)
     } else {
-        Images::of_files(files.into_iter().map(PathBuf::from).collect())
+        Images::of_files(
+            &shown.config,
+            files.into_iter().map(PathBuf::from).collect(),
+        )
     };
     let protocol = shown.protocol(&images);
     let result = watched(|hooks| {

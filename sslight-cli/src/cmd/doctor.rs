@@ -5,7 +5,6 @@ use std::fs;
 
 use serde::Serialize;
 use sslight_core::config::{DataFacts, ResolvedConfig, resolve};
-use sslight_data::Split;
 
 use crate::args::DoctorArgs;
 use crate::backend::{EngineState, engine_states};
@@ -77,11 +76,7 @@ pub fn run(args: &DoctorArgs) -> Result<Outcome, CliError> {
 fn run_report(resolved: &ResolvedConfig) -> Result<RunReport, CliError> {
     resolved.require_data()?;
     let config = &resolved.config;
-    let train = sslight_data::open(&config.data, Split::Train)?;
-    let validation = match &config.val_data {
-        Some(path) => Some(sslight_data::open(path, Split::Validation)?),
-        None => sslight_data::validation_of(&config.data)?,
-    };
+    let (train, validation) = sslight_core::run::open_both(config)?;
     let mut warnings = resolved.warnings.clone();
     if config.steps_per_epoch(train.len()) == 0 {
         warnings.push(format!(

@@ -19,6 +19,29 @@ pub(super) fn problems(config: &RunConfig, provenance: &Provenance) -> Vec<Probl
             format!("at most eval.resize = {}", eval.resize),
         ));
     }
+    if config.train_fraction == 0.0 {
+        found.push(out_of_range(
+            "train_fraction",
+            "0".into(),
+            "above 0 and at most 1".into(),
+        ));
+    }
+    if config.holdout_per_class.is_some() && config.holdout_fraction.is_some() {
+        found.push(out_of_range(
+            "holdout_fraction",
+            config.holdout_fraction.unwrap_or_default().to_string(),
+            "none beside holdout_per_class".into(),
+        ));
+    }
+    if config.holds_out()
+        && let Some(path) = &config.val_data
+    {
+        found.push(out_of_range(
+            "val_data",
+            path.clone(),
+            "auto beside holdout_per_class or holdout_fraction, which take the images to measure on from data".into(),
+        ));
+    }
     if !config.batch_size.is_multiple_of(config.accumulate) {
         let fitting = (1..=config.accumulate)
             .rev()

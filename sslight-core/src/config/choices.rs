@@ -149,6 +149,28 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// What is kept in memory of images that were read.
+    Cache {
+        /// Nothing: each use reads and decodes.
+        Nothing => "none",
+        /// The bytes of image files, which spares reading.
+        Bytes => "bytes",
+        /// Pixels, which spares decoding too and takes about ten times as much.
+        Pixels => "pixels",
+    }
+}
+
+impl From<Cache> for sslight_data::Keep {
+    fn from(cache: Cache) -> Self {
+        match cache {
+            Cache::Nothing => Self::Nothing,
+            Cache::Bytes => Self::Bytes,
+            Cache::Pixels => Self::Pixels,
+        }
+    }
+}
+
 impl From<Interpolation> for sslight_data::Interpolation {
     fn from(interpolation: Interpolation) -> Self {
         match interpolation {

@@ -7,9 +7,9 @@
 use toml::Value;
 
 use super::{
-    Backbone, BackendChoice, Checkpoint, Crop, Dino, Eval, Family, Health, Interpolation, Jitter,
-    KnnProtocol, Loss, Method, Moco, Model, OnCollapse, Optim, OptimizerKind, Recipe, Resume,
-    RunConfig, ScheduleKind, Simclr, Swav, Views,
+    Backbone, BackendChoice, Cache, Checkpoint, Crop, Dino, Eval, Family, Health, Interpolation,
+    Jitter, KnnProtocol, Loss, Method, Moco, Model, OnCollapse, Optim, OptimizerKind, Recipe,
+    Resume, RunConfig, ScheduleKind, Simclr, Swav, Views,
 };
 
 /// The side of global views for which the recipes' local sizes are published.
@@ -22,6 +22,15 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
     RunConfig {
         data: String::new(),
         val_data: None,
+        labels: true,
+        holdout_per_class: None,
+        holdout_fraction: None,
+        holdout_seed: 0,
+        train_fraction: 1.0,
+        cache: Cache::Nothing,
+        cache_gb: 4.0,
+        exif_orientation: false,
+        max_pixels: sslight_data::decode::MAX_PIXELS,
         out: None,
         method,
         recipe: Recipe::Sslight,

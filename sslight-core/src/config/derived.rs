@@ -30,6 +30,11 @@ impl RunConfig {
         self.max_steps.map_or(total, |most| most.min(total))
     }
 
+    /// Whether images to measure on are held out of the training images.
+    pub fn holds_out(&self) -> bool {
+        self.holdout_per_class.is_some() || self.holdout_fraction.is_some()
+    }
+
     /// Local views that are drawn of each image: none where nothing would look at them.
     pub fn locals(&self) -> usize {
         match self.method {

@@ -5,8 +5,8 @@
 
 use super::kind::{Kind, Range};
 use super::{
-    Backbone, BackendChoice, Interpolation, KnnProtocol, Method, OnCollapse, OptimizerKind, Recipe,
-    ScheduleKind, nearest,
+    Backbone, BackendChoice, Cache, Interpolation, KnnProtocol, Method, OnCollapse, OptimizerKind,
+    Recipe, ScheduleKind, nearest,
 };
 
 /// One key of a configuration.
@@ -47,8 +47,17 @@ macro_rules! keys {
 }
 
 const KEYS: &[Key] = keys! {
-    "data": Kind::Text("path"), "training images: folder, IDX files, or `embedded`";
+    "data": Kind::Text("path"), "training images: folder, list, .tar, .h5, .parquet, CIFAR, IDX, or `embedded`; several with commas";
     "val_data": Kind::Or("auto", &Kind::Text("path")), "validation images; auto looks beside the training images";
+    "labels": Kind::Switch, "folders, label files and label columns are classes; false: no image has a label";
+    "holdout_per_class": Kind::Or("none", &COUNT), "images of each class held out of `data` to measure on; the paper's is 50";
+    "holdout_fraction": Kind::Or("none", &PROBABILITY), "share of each class held out of `data` to measure on";
+    "holdout_seed": Kind::Integer(0), "draws what is held out, and what train_fraction keeps";
+    "train_fraction": PROBABILITY, "share of each class that is trained on";
+    "cache": Kind::Word(Cache::WORDS), "what is kept in memory of images that were read";
+    "cache_gb": POSITIVE, "gigabytes that are kept at most";
+    "exif_orientation": Kind::Switch, "turn images as their EXIF data say; the paper's code does not";
+    "max_pixels": COUNT, "images of more pixels count as unreadable";
     "out": Kind::Or("auto", &Kind::Text("path")), "run folder; auto names it after the run, below runs/";
     "method": Kind::Word(Method::WORDS), "what is learned";
     "recipe": Kind::Word(Recipe::WORDS), "crop scales, local size and loss weights";

@@ -38,8 +38,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use choices::{
-    Backbone, BackendChoice, Family, FinetuneHead, Interpolation, KnnProtocol, LrUpdate, Method,
-    OnCollapse, OptimizerKind, Recipe, ScheduleKind,
+    Backbone, BackendChoice, Cache, Family, FinetuneHead, Interpolation, KnnProtocol, LrUpdate,
+    Method, OnCollapse, OptimizerKind, Recipe, ScheduleKind,
 };
 pub use defaults::paper_defaults;
 pub use error::{ConfigError, Problem, Problems, UnknownWord};
@@ -72,6 +72,26 @@ pub struct RunConfig {
     /// Validation images; `None` (auto) looks for them beside the training images.
     #[serde(with = "words::auto")]
     pub val_data: Option<String>,
+    /// Whether folders, label files and label columns give classes.
+    pub labels: bool,
+    /// So many images of each class are held out of the training images to measure on, in place of `val_data`.
+    #[serde(with = "words::none")]
+    pub holdout_per_class: Option<usize>,
+    /// This share of each class is held out likewise.
+    #[serde(with = "words::none")]
+    pub holdout_fraction: Option<f64>,
+    /// Draws the images that are held out; apart from `seed`, so that runs of several seeds are measured on the same ones.
+    pub holdout_seed: u64,
+    /// Share of the images of each class that is trained on, drawn with `holdout_seed`.
+    pub train_fraction: f64,
+    /// What is kept in memory of images that were read.
+    pub cache: Cache,
+    /// Gigabytes that are kept at most.
+    pub cache_gb: f64,
+    /// Whether images are turned as their EXIF data say; the paper's code does not.
+    pub exif_orientation: bool,
+    /// Images of more pixels count as unreadable.
+    pub max_pixels: u64,
     /// The run folder; `None` (auto) is named after the run, see [`RunConfig::out_dir`].
     #[serde(with = "words::auto")]
     pub out: Option<String>,

@@ -19,6 +19,8 @@ pub const FREE_TO_CHANGE: &[&str] = &[
     "checkpoint.",
     "health.",
     "val_data",
+    "cache",
+    "cache_gb",
 ];
 
 /// A key whose values differ between two configurations.

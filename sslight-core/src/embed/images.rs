@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sslight_data::{DataError, Image, ImageSource, Split, decode};
+use sslight_data::{DataError, ImageSource, Split, Stored, decode, with_options};
 
 use super::EmbedError;
 use crate::config::RunConfig;
@@ -35,9 +35,10 @@ impl Images {
         Ok(Self::all(source))
     }
 
-    /// Image files, wherever they are; without labels.
-    pub fn of_files(paths: Vec<PathBuf>) -> Self {
-        Self::all(Arc::new(Files(paths)))
+    /// Image files, wherever they are; without labels, decoded as the configuration says.
+    pub fn of_files(config: &RunConfig, paths: Vec<PathBuf>) -> Self {
+        let options = run::open_options(config);
+        Self::all(with_options(Arc::new(Files(paths)), &options))
     }
 
     /// All images of a source.
@@ -87,13 +88,13 @@ impl ImageSource for Files {
         self.0.len()
     }
 
-    fn image(&self, index: usize) -> Result<Image, DataError> {
+    fn stored(&self, index: usize) -> Result<Stored, DataError> {
         let path = self.0.get(index).ok_or(DataError::IndexOutOfRange {
             source_name: self.describe(),
             index,
             len: self.0.len(),
         })?;
-        decode::read(path)
+        decode::read_bytes(path).map(Stored::Encoded)
     }
 
     fn label(&self, _index: usize) -> Option<usize> {

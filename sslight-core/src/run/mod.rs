@@ -23,12 +23,13 @@ mod record;
 mod results;
 mod saved;
 mod session;
+mod sources;
 mod state;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
-use sslight_data::{ImageSource, Loader, Split};
+use sslight_data::{ImageSource, Loader};
 use sslight_models::backend::AutodiffBackend;
 
 pub use bench::{
@@ -56,6 +57,7 @@ pub use results::{
     ResultRow, csv as results_csv, markdown as results_markdown, results, table as results_table,
 };
 pub use saved::{SavedNetwork, SavedNetworks};
+pub use sources::{open_both, open_options, open_train, open_validation};
 pub use sslight_kernels::roofline::Roofline;
 pub use sslight_models::weights::Role;
 pub use state::RunState;
@@ -117,8 +119,7 @@ struct Data {
 }
 
 fn open_data(config: &RunConfig) -> Result<Data, RunError> {
-    let train = open_train(config)?;
-    let validation = open_validation(config)?;
+    let (train, validation) = open_both(config)?;
     check_classes(config, &*train, validation.as_deref())?;
     Ok(Data {
         validation,
@@ -145,19 +146,6 @@ fn check_classes(
         Some(validation) if compares => Ok(evaluation::same_classes(train, validation)?),
         _ => Ok(()),
     }
-}
-
-pub(crate) fn open_train(config: &RunConfig) -> Result<Arc<dyn ImageSource>, RunError> {
-    Ok(sslight_data::open(&config.data, Split::Train)?)
-}
-
-pub(crate) fn open_validation(
-    config: &RunConfig,
-) -> Result<Option<Arc<dyn ImageSource>>, RunError> {
-    Ok(match &config.val_data {
-        Some(path) => Some(sslight_data::open(path, Split::Validation)?),
-        None => sslight_data::validation_of(&config.data)?,
-    })
 }
 
 fn loader(config: &RunConfig, train: Arc<dyn ImageSource>) -> Result<Loader, RunError> {

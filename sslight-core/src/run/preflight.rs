@@ -5,17 +5,16 @@ use std::sync::Arc;
 
 use sslight_data::ImageSource;
 
-use super::{Evaluator, RunError, check_classes, loader, open_train, open_validation};
-use crate::config::{DataFacts, ResolvedConfig};
+use super::{Evaluator, RunError, check_classes, loader, open_both};
+use crate::config::{DataFacts, ResolvedConfig, RunConfig};
 
 type Source = Arc<dyn ImageSource>;
 
 /// Looks at the data of several runs as each of them will, and opens none twice.
 #[derive(Default)]
 pub struct Preflight {
-    train: BTreeMap<String, Source>,
-    /// By training and validation data.
-    validation: BTreeMap<(String, Option<String>), Option<Source>>,
+    /// Training and validation images by the keys that decide which they are.
+    sources: BTreeMap<String, (Source, Option<Source>)>,
 }
 
 /// What is known of a run before its first step.
@@ -27,6 +26,19 @@ pub struct Outlook {
     pub is_scored: bool,
 }
 
+/// What decides which images a run has.
+fn data_key(config: &RunConfig) -> String {
+    format!(
+        "{:?}",
+        (
+            (&config.data, &config.val_data, config.labels),
+            (config.holdout_per_class, config.holdout_fraction),
+            (config.holdout_seed, config.train_fraction),
+            super::open_options(config),
+        )
+    )
+}
+
 impl Preflight {
     /// Judges a configuration against its data.
     ///
@@ -35,17 +47,13 @@ impl Preflight {
     pub fn check(&mut self, resolved: &ResolvedConfig) -> Result<Outlook, RunError> {
         resolved.require_data()?;
         let config = &resolved.config;
-        let train = match self.train.get(&config.data) {
-            Some(source) => Arc::clone(source),
-            None => open_train(config)?,
+        let key = data_key(config);
+        let (train, validation) = match self.sources.get(&key) {
+            Some(both) => both.clone(),
+            None => open_both(config)?,
         };
-        self.train.insert(config.data.clone(), Arc::clone(&train));
-        let key = (config.data.clone(), config.val_data.clone());
-        let validation = match self.validation.get(&key) {
-            Some(source) => source.clone(),
-            None => open_validation(config)?,
-        };
-        self.validation.insert(key, validation.clone());
+        let both = (Arc::clone(&train), validation.clone());
+        self.sources.insert(key, both);
         let facts = DataFacts {
             images: train.len(),
             classes: train.class_names().len(),

@@ -66,6 +66,9 @@ const BESIDE_THE_POINT: &[&str] = &[
     "accumulate",
     "model.grad_checkpointing",
     "max_bad_images",
+    "cache",
+    "cache_gb",
+    "max_pixels",
 ];
 
 /// The published row that a run is a repetition of: its configuration is that of the row in all that counts.

@@ -15,7 +15,7 @@ use crate::error::{BadImage, DataError};
 use crate::ops::normalize::Normalizer;
 use crate::plan::EpochPlan;
 use crate::rng::Draws;
-use crate::source::ImageSource;
+use crate::source::{ImageSource, Locality};
 use crate::views::{ViewRecipe, apply, draw_plan};
 use bad::BadImages;
 use stream::{Row, Task};
@@ -81,6 +81,7 @@ pub struct Loader {
 
 struct Shared {
     source: Arc<dyn ImageSource>,
+    locality: Option<Locality>,
     recipe: ViewRecipe,
     config: LoaderConfig,
     normalizer: Arc<Normalizer>,
@@ -121,6 +122,7 @@ impl Loader {
                 normalizer: Arc::new(Normalizer::new(config.mean, config.std)),
                 bad: Arc::new(bad),
                 waited_nanos: Arc::default(),
+                locality: source.locality(),
                 source,
                 recipe,
                 config,
@@ -142,8 +144,12 @@ impl Loader {
     pub fn epoch(&self, epoch: usize, start_step: usize) -> BatchStream {
         let shared = Arc::clone(&self.shared);
         let config = &self.shared.config;
-        let plan = EpochPlan::new(shared.source.len(), config.batch_size, config.seed, epoch)
-            .keeping_remainder(config.keep_remainder);
+        let (size, seed) = (config.batch_size, config.seed);
+        let plan = match &shared.locality {
+            Some(locality) => EpochPlan::in_blocks(locality, size, seed, epoch),
+            None => EpochPlan::new(shared.source.len(), size, seed, epoch),
+        };
+        let plan = plan.keeping_remainder(config.keep_remainder);
         BatchStream::start(
             Arc::new(EpochTask {
                 shared: Arc::clone(&shared),

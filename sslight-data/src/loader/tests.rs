@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use super::*;
 use crate::image::Image;
 use crate::ops::{EvalView, Interpolation};
+use crate::source::Stored;
 use crate::views::{Crops, ViewRecipe};
 use crate::{HostBatch, Split, open};
 
@@ -33,7 +34,7 @@ impl ImageSource for Fake {
         self.len
     }
 
-    fn image(&self, index: usize) -> Result<Image, DataError> {
+    fn stored(&self, index: usize) -> Result<Stored, DataError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         assert!(!self.panics, "a source that panics");
         if self.bad.contains(&index) {
@@ -43,7 +44,8 @@ impl ImageSource for Fake {
         }
         let (width, height) = (20 + index % 7, 17 + index % 5);
         let pixels = (0..3 * width * height).map(|i| (i * (index + 3) % 256) as u8);
-        Ok(Image::from_rgb(width, height, pixels.collect()).unwrap())
+        let image = Image::from_rgb(width, height, pixels.collect()).unwrap();
+        Ok(Stored::Pixels(image))
     }
 
     fn label(&self, index: usize) -> Option<usize> {

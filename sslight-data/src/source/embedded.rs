@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use super::idx::{IdxImages, decompress, parse_images, parse_labels};
-use super::{ImageSource, Split, out_of_range};
-use crate::{DataError, Image};
+use super::{ImageSource, Split, Stored, out_of_range};
+use crate::DataError;
 
 /// Class names of Fashion-MNIST by label.
 const CLASS_NAMES: [&str; 10] = [
@@ -81,9 +81,10 @@ impl ImageSource for EmbeddedSource {
         self.images.len()
     }
 
-    fn image(&self, index: usize) -> Result<Image, DataError> {
-        self.images
-            .image(index)
+    fn stored(&self, index: usize) -> Result<Stored, DataError> {
+        let image = self.images.image(index);
+        image
+            .map(Stored::Pixels)
             .ok_or_else(|| out_of_range(self, index))
     }
 

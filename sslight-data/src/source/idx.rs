@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
-use super::{ImageSource, Split, out_of_range};
+use super::{ImageSource, Split, Stored, out_of_range};
 use crate::{DataError, Image};
 
 /// Magic numbers: 8-bit samples in three dimensions (images) and in one (labels).
@@ -242,9 +242,10 @@ impl ImageSource for IdxSource {
         self.images.len()
     }
 
-    fn image(&self, index: usize) -> Result<Image, DataError> {
-        self.images
-            .image(index)
+    fn stored(&self, index: usize) -> Result<Stored, DataError> {
+        let image = self.images.image(index);
+        image
+            .map(Stored::Pixels)
             .ok_or_else(|| out_of_range(self, index))
     }
 

@@ -4,12 +4,21 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::ImageSource;
+use super::{ImageSource, Locality, Stored, out_of_range};
 use crate::rng::{Draws, Purpose};
 use crate::{DataError, Image};
 
 /// Names that a message lists.
 const NAMES_SHOWN: usize = 3;
+
+/// How many images are held out of the training images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum HoldOut {
+    /// So many of each class: the paper holds out 50 of each class of ImageNet.
+    PerClass(usize),
+    /// This share of each class, rounded.
+    Share(f64),
+}
 
 /// Images of another source, with its labels and classes.
 pub struct Subset {
@@ -56,6 +65,94 @@ impl Subset {
         }
         indices.sort_unstable();
         Ok(Self { source, indices })
+    }
+
+    /// As [`Self::share_of_classes`]; without labels, all images are one class.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] if the share is not above 0 and below 1.
+    pub fn share(source: Arc<dyn ImageSource>, share: f64, seed: u64) -> Result<Self, DataError> {
+        if !source.class_names().is_empty() {
+            return Self::share_of_classes(source, share, seed);
+        }
+        let (_, some) = Self::held_out(&source, HoldOut::Share(share), seed)?;
+        Ok(some)
+    }
+
+    /// Divides a source: some images of each class to measure on, drawn once by `seed`, and the others to train on, both in
+    /// the order of the source. Without labels, all images are one class.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] if a class would be left without images to train on, or nothing is held out.
+    pub fn held_out(
+        source: &Arc<dyn ImageSource>,
+        rule: HoldOut,
+        seed: u64,
+    ) -> Result<(Self, Self), DataError> {
+        let mut classes: Vec<Vec<usize>> = vec![Vec::new(); source.class_names().len().max(1)];
+        let labelled = !source.class_names().is_empty();
+        let mut train = Vec::new();
+        for index in 0..source.len() {
+            let class = if labelled {
+                source.label(index)
+            } else {
+                Some(0)
+            };
+            match class.and_then(|class| classes.get_mut(class)) {
+                Some(members) => members.push(index),
+                // What has no label cannot be measured on.
+                None => train.push(index),
+            }
+        }
+        let (setting, expected) = match rule {
+            HoldOut::PerClass(_) => (
+                "holdout_per_class",
+                "fewer images than each class has, at least 1",
+            ),
+            HoldOut::Share(_) => (
+                "holdout_fraction",
+                "a share above 0 and below 1 that leaves images of each class",
+            ),
+        };
+        let refuse = |got: String| DataError::Setting {
+            setting: setting.into(),
+            expected,
+            got,
+        };
+        let mut validation = Vec::new();
+        for (class, mut members) in classes.into_iter().enumerate() {
+            if members.is_empty() {
+                continue;
+            }
+            let count = match rule {
+                HoldOut::PerClass(count) => count,
+                HoldOut::Share(share) if share > 0.0 && share < 1.0 => {
+                    (members.len() as f64 * share).round() as usize
+                }
+                HoldOut::Share(share) => return Err(refuse(share.to_string())),
+            };
+            if count >= members.len() {
+                let name = source.class_names().get(class);
+                let of = name.map_or(String::new(), |name| format!(" of class {name}"));
+                return Err(refuse(format!(
+                    "{count} of the {} images{of}",
+                    members.len()
+                )));
+            }
+            Draws::new(seed, 0, class as u64, 0, Purpose::HoldOut).shuffle(&mut members);
+            train.extend(members.split_off(count));
+            validation.extend(members);
+        }
+        if validation.is_empty() {
+            return Err(refuse("no image at all".into()));
+        }
+        train.sort_unstable();
+        validation.sort_unstable();
+        let part = |indices| Self {
+            source: Arc::clone(source),
+            indices,
+        };
+        Ok((part(train), part(validation)))
     }
 
     /// The images of a list, in its order: a line each, which is a file name with or without folders, or
@@ -140,10 +237,26 @@ impl ImageSource for Subset {
         self.indices.len()
     }
 
+    fn locality(&self) -> Option<Locality> {
+        let all = self.source.locality()?;
+        let block = |index: &usize| all.block_of.get(*index).copied();
+        Some(Locality {
+            block_of: self.indices.iter().filter_map(block).collect(),
+            together: all.together,
+        })
+    }
+
+    fn stored(&self, index: usize) -> Result<Stored, DataError> {
+        match self.indices.get(index) {
+            Some(index) => self.source.stored(*index),
+            None => Err(out_of_range(self, index)),
+        }
+    }
+
     fn image(&self, index: usize) -> Result<Image, DataError> {
         match self.indices.get(index) {
             Some(index) => self.source.image(*index),
-            None => Err(super::out_of_range(self, index)),
+            None => Err(out_of_range(self, index)),
         }
     }
 
@@ -201,6 +314,41 @@ mod tests {
         let all = Subset::share_of_classes(embedded(), 1.0, 0).unwrap();
         assert_eq!(all.len(), embedded().len());
         assert!(Subset::share_of_classes(embedded(), 0.0, 0).is_err());
+    }
+
+    #[test]
+    fn held_out_images_are_drawn_by_class_and_seed_and_never_trained_on() {
+        let source = embedded();
+        let (train, validation) = Subset::held_out(&source, HoldOut::PerClass(50), 0).unwrap();
+        let mut counts = vec![0; source.class_names().len()];
+        for index in 0..validation.len() {
+            counts[validation.label(index).unwrap()] += 1;
+        }
+        assert!(counts.iter().all(|&count| count == 50));
+        let mut all = [train.indices(), validation.indices()].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..source.len()).collect::<Vec<_>>());
+        assert!(train.indices().is_sorted() && validation.indices().is_sorted());
+        let again = |seed| {
+            Subset::held_out(&source, HoldOut::PerClass(50), seed)
+                .unwrap()
+                .1
+        };
+        assert_eq!(again(0).indices(), validation.indices());
+        assert_ne!(again(1).indices(), validation.indices());
+        let (_, tenth) = Subset::held_out(&source, HoldOut::Share(0.1), 0).unwrap();
+        assert_eq!(tenth.len(), source.len() / 10);
+        for (rule, what) in [
+            (HoldOut::PerClass(400), "400 of the 400 images of class"),
+            (HoldOut::PerClass(0), "no image at all"),
+            (HoldOut::Share(1.0), "got 1"),
+        ] {
+            let error = Subset::held_out(&source, rule, 0)
+                .err()
+                .unwrap()
+                .to_string();
+            assert!(error.contains(what), "{error}");
+        }
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn missing_and_empty_folders_are_told_apart() {
     );
     let file = dir.path().join("readme.md");
     let error = open(file.to_str().unwrap(), Split::Train).err().unwrap();
-    assert!(matches!(error, DataError::NotAFolder { .. }), "{error}");
+    assert!(matches!(error, DataError::UnknownKind { .. }), "{error}");
 }
 
 #[cfg(unix)]

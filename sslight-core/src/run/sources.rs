@@ -1,0 +1,87 @@
+//! The images of a run: what its keys say of data, labels, hold-out and memory.
+
+use std::sync::Arc;
+
+use sslight_data::{
+    DataError, DecodeOptions, HoldOut, ImageSource, OpenOptions, Split, Subset, open_with,
+    validation_of_with,
+};
+
+use crate::config::RunConfig;
+
+type Source = Arc<dyn ImageSource>;
+
+/// How the sources of a run are opened.
+pub fn open_options(config: &RunConfig) -> OpenOptions {
+    const GIGABYTE: f64 = 1e9;
+    OpenOptions {
+        labels: config.labels,
+        decode: DecodeOptions {
+            exif_orientation: config.exif_orientation,
+            max_pixels: config.max_pixels,
+        },
+        keep: config.cache.into(),
+        keep_bytes: (config.cache_gb * GIGABYTE) as u64,
+    }
+}
+
+fn hold_out(config: &RunConfig) -> Option<HoldOut> {
+    let share = config.holdout_fraction.map(HoldOut::Share);
+    config.holdout_per_class.map(HoldOut::PerClass).or(share)
+}
+
+/// The training images of a run, and those that are held out of them if the run says so.
+fn divided(config: &RunConfig) -> Result<(Source, Option<Source>), DataError> {
+    let all = open_with(&config.data, Split::Train, &open_options(config))?;
+    let (train, held_out): (Source, Option<Source>) = match hold_out(config) {
+        None => (all, None),
+        Some(rule) => {
+            let (train, held_out) = Subset::held_out(&all, rule, config.holdout_seed)?;
+            (Arc::new(train), Some(Arc::new(held_out)))
+        }
+    };
+    if config.train_fraction == 1.0 {
+        return Ok((train, held_out));
+    }
+    let some = Subset::share(train, config.train_fraction, config.holdout_seed)?;
+    Ok((Arc::new(some), held_out))
+}
+
+/// The training images of a run.
+///
+/// # Errors
+/// If they cannot be opened or divided as the run says.
+pub fn open_train(config: &RunConfig) -> Result<Source, DataError> {
+    Ok(divided(config)?.0)
+}
+
+/// The validation images of a run: those of `val_data`, those held out, or those that belong to its data.
+///
+/// # Errors
+/// If they are there and cannot be opened.
+pub fn open_validation(config: &RunConfig) -> Result<Option<Source>, DataError> {
+    if hold_out(config).is_some() {
+        return Ok(divided(config)?.1);
+    }
+    validation_beside(config)
+}
+
+/// Both, each source opened once.
+///
+/// # Errors
+/// As [`open_train`] and [`open_validation`].
+pub fn open_both(config: &RunConfig) -> Result<(Source, Option<Source>), DataError> {
+    let (train, held_out) = divided(config)?;
+    match hold_out(config) {
+        Some(_) => Ok((train, held_out)),
+        None => Ok((train, validation_beside(config)?)),
+    }
+}
+
+fn validation_beside(config: &RunConfig) -> Result<Option<Source>, DataError> {
+    let options = open_options(config);
+    match &config.val_data {
+        Some(path) => open_with(path, Split::Validation, &options).map(Some),
+        None => validation_of_with(&config.data, &options),
+    }
+}

@@ -1,0 +1,142 @@
+//! Several sources as one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::packed::{class_names, classes_of};
+use super::{ImageSource, Locality, Stored, out_of_range};
+use crate::{DataError, Image};
+
+/// The images of several sources, one after the other. Classes of the same name are one class. If a source has no labels,
+/// none has.
+pub(super) struct Joined {
+    parts: Vec<Part>,
+    class_names: Vec<String>,
+}
+
+struct Part {
+    source: Arc<dyn ImageSource>,
+    /// Index of its first image.
+    start: usize,
+    /// The class of each of its classes.
+    classes: Vec<usize>,
+}
+
+impl Joined {
+    pub(super) fn new(sources: Vec<Arc<dyn ImageSource>>) -> Self {
+        let labelled = sources
+            .iter()
+            .all(|source| !source.class_names().is_empty());
+        Self::with_labels(sources, labelled)
+    }
+
+    /// A source whose labels do not count.
+    pub(super) fn unlabelled(source: Arc<dyn ImageSource>) -> Self {
+        Self::with_labels(vec![source], false)
+    }
+
+    fn with_labels(sources: Vec<Arc<dyn ImageSource>>, labelled: bool) -> Self {
+        let all = sources.iter().flat_map(|source| source.class_names());
+        let all: BTreeSet<&str> = all.map(String::as_str).collect();
+        let class_names = match labelled {
+            true => class_names(all.into_iter()),
+            false => Vec::new(),
+        };
+        let mut start = 0;
+        let parts = sources.into_iter().map(|source| {
+            let begins = start;
+            start += source.len();
+            Part {
+                classes: classes_of(source.class_names(), &class_names),
+                start: begins,
+                source,
+            }
+        });
+        Self {
+            parts: parts.collect(),
+            class_names,
+        }
+    }
+
+    /// The part of an image and the index in it.
+    fn find(&self, index: usize) -> Option<(&Part, usize)> {
+        let part = self.parts.partition_point(|part| part.start <= index);
+        let part = &self.parts[part.checked_sub(1)?];
+        let place = index - part.start;
+        (place < part.source.len()).then_some((part, place))
+    }
+}
+
+impl ImageSource for Joined {
+    fn len(&self) -> usize {
+        self.parts
+            .last()
+            .map_or(0, |last| last.start + last.source.len())
+    }
+
+    fn stored(&self, index: usize) -> Result<Stored, DataError> {
+        let (part, place) = self.find(index).ok_or_else(|| out_of_range(self, index))?;
+        part.source.stored(place)
+    }
+
+    fn image(&self, index: usize) -> Result<Image, DataError> {
+        let (part, place) = self.find(index).ok_or_else(|| out_of_range(self, index))?;
+        part.source.image(place)
+    }
+
+    fn label(&self, index: usize) -> Option<usize> {
+        let (part, place) = self.find(index)?;
+        part.classes.get(part.source.label(place)?).copied()
+    }
+
+    fn name(&self, index: usize) -> String {
+        match self.find(index) {
+            Some((part, place)) => part.source.name(place),
+            None => format!("image {index}"),
+        }
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    fn describe(&self) -> String {
+        if let ([part], true) = (self.parts.as_slice(), self.class_names.is_empty()) {
+            return format!("{}, labels not used", part.source.describe());
+        }
+        let parts: Vec<String> = self.parts.iter().map(|p| p.source.describe()).collect();
+        let labels = match self.class_names.len() {
+            0 => "no labels".to_owned(),
+            classes => format!("{classes} classes"),
+        };
+        let (images, parts) = (self.len(), parts.join(" + "));
+        format!("{images} images, {labels}, of: {parts}")
+    }
+
+    fn locality(&self) -> Option<Locality> {
+        let localities: Vec<_> = self.parts.iter().map(|p| p.source.locality()).collect();
+        if localities.iter().all(Option::is_none) {
+            return None;
+        }
+        // Images of the parts without blocks are spread over as many blocks as the others have.
+        let together = localities
+            .iter()
+            .flatten()
+            .map(|locality| locality.together);
+        let together = together.sum();
+        let blocks = |locality: &Locality| locality.block_of.iter().max().map_or(0, |&b| b + 1);
+        let all: u32 = localities.iter().flatten().map(blocks).sum();
+        let (mut block_of, mut before) = (Vec::with_capacity(self.len()), 0);
+        for (part, locality) in self.parts.iter().zip(localities) {
+            match locality {
+                Some(locality) => {
+                    let own = blocks(&locality);
+                    block_of.extend(locality.block_of.iter().map(|block| before + block));
+                    before += own;
+                }
+                None => block_of.extend((0..part.source.len()).map(|i| i as u32 % all.max(1))),
+            }
+        }
+        Some(Locality { block_of, together })
+    }
+}

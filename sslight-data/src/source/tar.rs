@@ -1,0 +1,312 @@
+//! Tar archives: WebDataset shards and packed folders of images.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+use super::folder::is_image_name;
+use super::index_cache::IndexCache;
+use super::names::{as_path, printable};
+use super::packed::{PackedFile, PackedIndex, PackedSource, look_through, read_at};
+use super::{ImageSource, Split, unpack};
+use crate::DataError;
+
+const KIND: &str = "tar";
+const FETCH_AGAIN: &str = "fetch or pack it again";
+const BLOCK: u64 = 512;
+/// Members that hold labels are small; larger ones are not looked into.
+const LARGEST_LABEL: u64 = 1 << 20;
+/// Keys of a sample's JSON that hold its class, the first one that is there.
+const JSON_LABELS: [&str; 4] = ["label", "cls", "class", "class_id"];
+
+/// Opens archives, compressed or not, in the order given.
+///
+/// Members whose names differ only behind the first dot are one sample of a WebDataset: an image, and its label in
+/// `.cls` or under `label`, `cls`, `class` or `class_id` of `.json`. If no sample has a label, and the images lie in
+/// folders, the archives are taken for a packed folder: what all paths begin with is passed over, `train` and `val`
+/// (`validation`, `test`) divide it, and the next folder is the class.
+///
+/// # Errors
+/// If an archive cannot be read or unpacked, is damaged or holds a name twice, or there is no image.
+pub(super) fn open(
+    paths: &[PathBuf],
+    split: Split,
+    labels: bool,
+    cache: &IndexCache,
+) -> Result<PackedSource, DataError> {
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let bytes = unpack::unpacked(path)?;
+        let index = look_through(&bytes, KIND, cache, |bytes| {
+            let file = File::open(bytes).map_err(|source| DataError::Read {
+                path: bytes.into(),
+                source,
+            })?;
+            index(file, &path.display().to_string())
+        })?;
+        files.push(PackedFile {
+            path: path.clone(),
+            bytes,
+            index,
+        });
+    }
+    if !files.iter().any(|file| file.index.is_labelled()) {
+        as_packed_folder(&mut files, split)?;
+    }
+    if !labels {
+        files.iter_mut().for_each(|file| file.index.forget_labels());
+    }
+    let source = PackedSource::new("tar archive", files);
+    if source.is_empty() {
+        return Err(DataError::NoImages {
+            path: paths.first().cloned().unwrap_or_default(),
+            looked_for: super::folder::EXTENSIONS.join(", "),
+            other_files: 0,
+        });
+    }
+    Ok(source)
+}
+
+/// Whether a packed folder is divided and has the split.
+pub(super) fn has_split(paths: &[PathBuf], split: Split, cache: &IndexCache) -> bool {
+    let folder = |split| open(paths, split, false, cache);
+    match (folder(split), folder(split.other())) {
+        (Ok(one), Ok(other)) => one.name(0) != other.name(0),
+        _ => false,
+    }
+}
+
+/// One sample while its members are read.
+#[derive(Default)]
+struct Sample {
+    key: Vec<u8>,
+    /// Ending, full name, offset and length of each image.
+    images: Vec<(Vec<u8>, Vec<u8>, u64, u64)>,
+    label: Option<String>,
+    endings: Vec<Vec<u8>>,
+}
+
+/// Looks through an archive.
+///
+/// # Errors
+/// If it is damaged, cut off or holds a name twice.
+pub(super) fn index(file: File, name: &str) -> Result<PackedIndex, DataError> {
+    let refuse = |reason: String| DataError::Container {
+        name: name.to_owned(),
+        reason,
+        remedy: FETCH_AGAIN,
+    };
+    let damaged = |error: std::io::Error| refuse(format!("damaged archive ({error})"));
+    let length = file.metadata().map_err(damaged)?.len();
+    let again = file.try_clone().map_err(damaged)?;
+    let mut archive = tar::Archive::new(file);
+    let mut index = PackedIndex::default();
+    let (mut known_labels, mut keys) = (BTreeMap::new(), HashSet::new());
+    let mut sample = Sample::default();
+    let mut end = 0;
+    for entry in archive.entries_with_seek().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        let path = entry.path_bytes().into_owned();
+        let (offset, size) = (entry.raw_file_position(), entry.size());
+        end = offset.saturating_add(size.div_ceil(BLOCK).saturating_mul(BLOCK));
+        if offset.saturating_add(size) > length {
+            return Err(refuse(format!(
+                "cut off: {} needs {size} bytes from {offset} on, and the file has {length}",
+                printable(&path)
+            )));
+        }
+        let Some((key, ending)) = key_and_ending(&path) else {
+            continue;
+        };
+        let kind = entry.header().entry_type();
+        let is_link = kind.is_symlink() || kind.is_hard_link();
+        if !kind.is_file() && !is_link {
+            continue;
+        }
+        if key != sample.key {
+            let done = std::mem::replace(
+                &mut sample,
+                Sample {
+                    key: key.to_vec(),
+                    ..Sample::default()
+                },
+            );
+            done.add_to(&mut index, &mut known_labels, name);
+            if !keys.insert(key.to_vec()) {
+                return Err(refuse(format!(
+                    "{} stands in it twice, with others between",
+                    printable(key)
+                )));
+            }
+        }
+        if sample.endings.iter().any(|known| known == ending) {
+            return Err(refuse(format!("{} stands in it twice", printable(&path))));
+        }
+        sample.endings.push(ending.to_vec());
+        let is_image = is_image_name(as_path(&path).file_name().unwrap_or(OsStr::new("")));
+        if is_image && is_link {
+            index.push_fault(
+                &path,
+                format!(
+                    "{name}: {} is a link; pack the files that links lead to",
+                    printable(&path)
+                ),
+            );
+        } else if is_image {
+            let ending = ending.to_vec();
+            sample.images.push((ending, path, offset, size));
+        } else if size <= LARGEST_LABEL && (ending == b"cls" || ending == b"json") {
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).map_err(damaged)?;
+            let label = match ending {
+                b"cls" => text_label(&content),
+                _ => json_label(&content),
+            };
+            // The plain label is the one that a WebDataset names its class by.
+            if ending == b"cls" || sample.label.is_none() {
+                sample.label = label.or(sample.label.take());
+            }
+        }
+    }
+    sample.add_to(&mut index, &mut known_labels, name);
+    let mut mark = [0; BLOCK as usize];
+    if read_at(&again, &mut mark, end).is_err() || mark.iter().any(|&byte| byte != 0) {
+        return Err(refuse(
+            "cut off: the end mark of an archive is missing".into(),
+        ));
+    }
+    Ok(index)
+}
+
+impl Sample {
+    fn add_to(
+        self,
+        index: &mut PackedIndex,
+        known_labels: &mut BTreeMap<String, u32>,
+        archive: &str,
+    ) {
+        let label = self.label.map(|label| index.label_of(&label, known_labels));
+        if self.images.is_empty() {
+            if let Some(label) = label {
+                let name = printable(&self.key);
+                let others: Vec<String> = self.endings.iter().map(|e| printable(e)).collect();
+                index.push_fault(
+                    &self.key,
+                    format!(
+                        "{archive}: {name} has no image, only {}; add the image, or leave the sample out",
+                        others.join(", ")
+                    ),
+                );
+                index.set_label(index.len() - 1, label);
+            }
+            return;
+        }
+        // Beside `a.jpg`, `a.mask.png` is no picture to learn from.
+        let is_plain = |ending: &[u8]| !ending.contains(&b'.');
+        let any_plain = self.images.iter().any(|(ending, ..)| is_plain(ending));
+        for (ending, path, offset, length) in &self.images {
+            if any_plain && !is_plain(ending) {
+                index.left_out += 1;
+                continue;
+            }
+            index.push(path, *offset, *length);
+            if let Some(label) = label {
+                index.set_label(index.len() - 1, label);
+            }
+        }
+    }
+}
+
+/// The parts of a path before and behind the first dot of its file name; `None` for hidden files and folders.
+fn key_and_ending(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let path = path.strip_prefix(b"./").unwrap_or(path);
+    let start = path
+        .iter()
+        .rposition(|&byte| byte == b'/')
+        .map_or(0, |at| at + 1);
+    let dot = start + path[start..].iter().position(|&byte| byte == b'.')?;
+    (dot > start).then(|| (&path[..dot], &path[dot + 1..]))
+}
+
+fn text_label(content: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(content).ok()?.trim();
+    (!text.is_empty() && !text.contains('\n')).then(|| text.to_owned())
+}
+
+fn json_label(content: &[u8]) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(content).ok()?;
+    let label = JSON_LABELS.iter().find_map(|key| json.get(key))?;
+    match label {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => number.as_u64().map(|number| number.to_string()),
+        _ => None,
+    }
+}
+
+/// Takes the folders of unlabelled archives for their classes.
+fn as_packed_folder(files: &mut [PackedFile], split: Split) -> Result<(), DataError> {
+    let folders = |path: &[u8]| -> Vec<Vec<u8>> {
+        let path = path.strip_prefix(b"./").unwrap_or(path);
+        let mut parts: Vec<Vec<u8>> = path.split(|&b| b == b'/').map(<[u8]>::to_vec).collect();
+        parts.pop();
+        parts
+    };
+    let all = || {
+        files
+            .iter()
+            .flat_map(|file| (0..file.index.len()).map(|place| file.index.name(place)))
+    };
+    let Some(first) = all().next() else {
+        return Ok(());
+    };
+    let mut shared = folders(first);
+    // What all paths begin with, but never the whole path: the last folder of a single class is its name.
+    for name in all() {
+        let parts = folders(name);
+        let same = shared.iter().zip(&parts).take_while(|(a, b)| a == b);
+        let same = same.count();
+        shared.truncate(same);
+    }
+    let depth = shared.len();
+    let top = |name: &[u8]| folders(name).into_iter().nth(depth);
+    let is_split = |name: &Vec<u8>, split| {
+        let known = super::folder::split_names(split).iter();
+        known.copied().any(|known| known.as_bytes() == name)
+    };
+    let tops: HashSet<Option<Vec<u8>>> = all().map(top).collect();
+    let has = |split| tops.iter().flatten().any(|name| is_split(name, split));
+    let divided = has(Split::Train)
+        && has(Split::Validation)
+        && tops.iter().all(|name| {
+            let is = |split| name.as_ref().is_some_and(|name| is_split(name, split));
+            is(Split::Train) || is(Split::Validation)
+        });
+    let class_depth = depth + usize::from(divided);
+    if divided {
+        for file in files.iter_mut() {
+            let mine =
+                |&place: &usize| top(file.index.name(place)).is_some_and(|t| is_split(&t, split));
+            let places: Vec<usize> = (0..file.index.len()).filter(mine).collect();
+            file.index = file.index.ordered(&places);
+        }
+    }
+    let classes = files
+        .iter()
+        .flat_map(|file| (0..file.index.len()).map(|place| file.index.name(place)));
+    let mut classes = classes.map(|name| folders(name).into_iter().nth(class_depth));
+    if classes.any(|class| class.is_none()) {
+        return Ok(());
+    }
+    for file in files {
+        let mut known = BTreeMap::new();
+        for place in 0..file.index.len() {
+            if let Some(class) = folders(file.index.name(place)).into_iter().nth(class_depth) {
+                let label = file.index.label_of(&printable(&class), &mut known);
+                file.index.set_label(place, label);
+            }
+        }
+    }
+    Ok(())
+}

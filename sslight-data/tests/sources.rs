@@ -1,0 +1,592 @@
+//! Every kind of source against the same images, written by other programs (`tests/data/write_sources.py`).
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sslight_data::views::Crops;
+use sslight_data::{
+    HostBatch, Image, ImageSource, Loader, LoaderConfig, OpenOptions, Split, ViewRecipe, open,
+    open_with, validation_of,
+};
+
+const CLASSES: [&str; 3] = ["cat", "dog", "owl"];
+
+fn data(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sources");
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+/// The twelve images in their order, by another way than any source's.
+fn expected() -> Vec<Image> {
+    let names = (0..12).map(|i| format!("folder/{0}/{0}_{1:03}.png", CLASSES[i / 4], i % 4));
+    names
+        .map(|name| {
+            let image = image::open(data(&name)).unwrap().into_rgb8();
+            Image::from_rgb(32, 32, image.into_raw()).unwrap()
+        })
+        .collect()
+}
+
+fn loader(source: &Arc<dyn ImageSource>, workers: usize) -> Loader {
+    let mut recipe = ViewRecipe::dino_cnn(Crops::Baseline);
+    recipe.views.truncate(4);
+    for (i, view) in recipe.views.iter_mut().enumerate() {
+        view.size = if i < 2 { 16 } else { 8 };
+    }
+    let config = LoaderConfig {
+        batch_size: 3,
+        seed: 5,
+        workers,
+        ..LoaderConfig::default()
+    };
+    Loader::new(Arc::clone(source), recipe, config).unwrap()
+}
+
+fn batches(loader: &Loader, epoch: usize, from: usize) -> Vec<HostBatch> {
+    let stream = loader.epoch(epoch, from);
+    stream.collect::<Result<_, _>>().unwrap()
+}
+
+/// What each source has to do.
+fn check(spec: &str, classes: &[&str]) {
+    let source = open(spec, Split::Train).unwrap();
+    assert_eq!(source.len(), 12, "{spec}");
+    assert_eq!(source.class_names(), classes, "{spec}");
+    for (index, image) in expected().iter().enumerate() {
+        assert_eq!(&source.image(index).unwrap(), image, "{spec} image {index}");
+        let label = (!classes.is_empty()).then_some(index / 4);
+        assert_eq!(source.label(index), label, "{spec} image {index}");
+    }
+    let names: Vec<String> = (0..12).map(|index| source.name(index)).collect();
+    for (index, name) in names.iter().enumerate() {
+        assert!(!names[..index].contains(name), "{spec}: {name} twice");
+    }
+    let beyond = source.image(12).unwrap_err().to_string();
+    assert!(
+        beyond.contains("image 12") && beyond.contains("there are 12"),
+        "{beyond}"
+    );
+    assert!(source.label(12).is_none() && !source.name(12).is_empty());
+    let described = source.describe();
+    assert!(described.contains("12 images"), "{described}");
+
+    let of_one = loader(&source, 1);
+    let whole: Vec<Vec<HostBatch>> = (0..2).map(|epoch| batches(&of_one, epoch, 0)).collect();
+    assert_eq!(whole[0].len(), 4, "{spec}");
+    assert_ne!(whole[0][0].indices, whole[1][0].indices, "{spec}");
+    for workers in [2, 4] {
+        let of_many = loader(&source, workers);
+        assert_eq!(
+            batches(&of_many, 0, 0),
+            whole[0],
+            "{spec} with {workers} workers"
+        );
+    }
+    // A later run that enters the second epoch in its middle, with the data opened anew.
+    let again = open(spec, Split::Train).unwrap();
+    assert_eq!(batches(&loader(&again, 2), 1, 2), whole[1][2..], "{spec}");
+}
+
+/// A split of every second image.
+fn check_validation(spec: &str) {
+    let source = validation_of(spec).unwrap().unwrap();
+    assert_eq!(source.len(), 6, "{spec}");
+    for (index, image) in expected().iter().step_by(2).enumerate() {
+        assert_eq!(&source.image(index).unwrap(), image, "{spec}");
+        assert_eq!(source.label(index), Some(index / 2), "{spec}");
+    }
+    let train = open(spec, Split::Train).unwrap();
+    assert_eq!(train.class_names(), source.class_names(), "{spec}");
+}
+
+#[test]
+fn a_folder() {
+    check(&data("folder"), &CLASSES);
+    assert!(validation_of(&data("folder")).unwrap().is_none());
+}
+
+#[test]
+fn lists() {
+    check(&data("list.csv"), &CLASSES);
+    check(&data("list.txt"), &[]);
+    check(&data("folder/subset.txt"), &CLASSES);
+}
+
+#[test]
+fn webdataset_shards() {
+    let numbers = ["0", "1", "2"];
+    check(&data("webdataset-cls"), &numbers);
+    check(&data("webdataset-cls/{000000..000002}.tar"), &numbers);
+    check(&data("webdataset-cls/*.tar"), &numbers);
+    check(&data("webdataset-json"), &CLASSES);
+    check(&data("webdataset-compressed"), &numbers);
+}
+
+#[test]
+fn packed_folders() {
+    check(&data("packed.tar"), &CLASSES);
+    check(&data("packed-split.tgz"), &CLASSES);
+    check_validation(&data("packed-split.tgz"));
+    assert!(validation_of(&data("packed.tar")).unwrap().is_none());
+}
+
+#[test]
+fn hdf5_in_the_layout_of_the_papers_code() {
+    for version in ["hdf5-earliest", "hdf5-latest"] {
+        check(&data(version), &CLASSES);
+        check_validation(&data(version));
+        check(&data(&format!("{version}/train.h5")), &CLASSES);
+    }
+}
+
+#[test]
+fn parquet_as_the_hub_has_it() {
+    check(&data("hub"), &CLASSES);
+    check_validation(&data("hub"));
+    check(&data("hub/data/train-*.parquet"), &CLASSES);
+    check(&data("named.parquet"), &CLASSES);
+    check(&data("unlabelled.parquet"), &[]);
+}
+
+#[test]
+fn cifar_in_its_binary_version() {
+    let ten = open(&data("cifar-10-batches-bin"), Split::Train).unwrap();
+    let names: Vec<&str> = ten.class_names().iter().map(String::as_str).collect();
+    assert_eq!(names[..4], ["cat", "dog", "owl", "class 3"]);
+    check(&data("cifar-10-batches-bin"), &names);
+    check_validation(&data("cifar-10-batches-bin"));
+    let numbers: Vec<String> = (0..100).map(|class| class.to_string()).collect();
+    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    check(&data("cifar-100-binary"), &numbers);
+    check_validation(&data("cifar-100-binary"));
+}
+
+#[test]
+fn several_sources_are_one_and_classes_of_one_name_are_one() {
+    let joined = |names: &[&str]| names.iter().map(|n| data(n)).collect::<Vec<_>>().join(",");
+    let both = open(&joined(&["list.csv", "hub"]), Split::Train).unwrap();
+    assert_eq!(
+        (both.len(), both.class_names()),
+        (24, &CLASSES.map(String::from)[..])
+    );
+    let images = expected();
+    for index in 0..24 {
+        assert_eq!(both.image(index).unwrap(), images[index % 12]);
+        assert_eq!(both.label(index), Some(index % 12 / 4));
+    }
+    assert_eq!(
+        batches(&loader(&both, 1), 0, 0),
+        batches(&loader(&both, 4), 0, 0)
+    );
+    let text = both.describe();
+    assert!(
+        text.starts_with("24 images, 3 classes") && text.contains("Parquet"),
+        "{text}"
+    );
+    let shards = "webdataset-json/{000000..000001}.tar";
+    let half = open(&joined(&[shards, "list.txt"]), Split::Train).unwrap();
+    assert_eq!(
+        (half.len(), half.class_names().len(), half.label(0)),
+        (20, 0, None)
+    );
+    let validation = validation_of(&joined(&["hub", "list.csv", "hdf5-latest"])).unwrap();
+    assert_eq!(validation.unwrap().len(), 12);
+}
+
+#[test]
+fn labels_can_be_left_out() {
+    let options = OpenOptions {
+        labels: false,
+        ..OpenOptions::default()
+    };
+    for name in [
+        "folder",
+        "list.csv",
+        "webdataset-cls",
+        "packed.tar",
+        "hdf5-latest",
+        "hub",
+        "wrong-label.parquet",
+        "cifar-10-batches-bin",
+    ] {
+        let source = open_with(&data(name), Split::Train, &options).unwrap();
+        assert_eq!(
+            (source.len(), source.class_names().len()),
+            (12, 0),
+            "{name}"
+        );
+        assert!(source.label(3).is_none(), "{name}");
+        let classes = source.name(0) != source.name(11);
+        assert!(classes, "{name}");
+    }
+}
+
+/// The message of a source that does not open.
+fn refused(spec: &str) -> String {
+    open(spec, Split::Train).err().unwrap().to_string()
+}
+
+/// A copy of a file, changed.
+fn changed(folder: &Path, name: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> String {
+    let content = change(fs::read(data(name)).unwrap());
+    let path = folder.join(Path::new(name).file_name().unwrap());
+    fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn has(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "`{part}` is not in: {message}");
+    }
+}
+
+#[test]
+fn shards_that_are_cut_off_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let shard = "webdataset-cls/000000.tar";
+    let cut = |length: usize| {
+        refused(&changed(folder.path(), shard, |mut bytes| {
+            bytes.truncate(length);
+            bytes
+        }))
+    };
+    has(
+        &cut(512 + 512 + 512 + 100),
+        &[
+            "000000.tar: cut off: cat_000.png needs 132 bytes",
+            "fetch or pack it again",
+        ],
+    );
+    has(&cut(700), &["000000.tar"]);
+    // At the border of two members: nothing is missing but the mark of the end.
+    has(
+        &cut(4 * 512),
+        &["cut off: the end mark of an archive is missing"],
+    );
+    let packed = changed(
+        folder.path(),
+        "webdataset-compressed/000000.tar.gz",
+        |mut bytes| {
+            bytes.truncate(bytes.len() / 2);
+            bytes
+        },
+    );
+    has(
+        &refused(&packed),
+        &[
+            "000000.tar.gz: compressed stream is damaged or cut off",
+            "fetch it again",
+        ],
+    );
+    let damaged = changed(folder.path(), shard, |mut bytes| {
+        bytes[100] ^= 0x55;
+        bytes
+    });
+    has(&refused(&damaged), &["000000.tar: damaged archive"]);
+}
+
+/// A tar archive of members.
+fn archive(path: &Path, members: &[(&[u8], &[u8])]) {
+    let mut builder = tar::Builder::new(fs::File::create(path).unwrap());
+    for (name, content) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name);
+        header.set_mode(0o644);
+        header.set_cksum();
+        builder.append(&header, *content).unwrap();
+    }
+    builder.finish().unwrap();
+}
+
+#[test]
+fn samples_that_miss_a_member_are_unreadable_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shard.tar");
+    let png = fs::read(data("folder/cat/cat_000.png")).unwrap();
+    archive(
+        &path,
+        &[
+            (b"a.png", &png),
+            (b"a.cls", b"1"),
+            (b"b.cls", b"0"),
+            (b"c.png", &png),
+            (b"d.jpg", b"no image"),
+            (b"d.cls", b"0"),
+            (b"e.png", &png),
+            (b"e.mask.png", &png),
+            (b"e.cls", b"0"),
+        ],
+    );
+    let source = open(path.to_str().unwrap(), Split::Train).unwrap();
+    assert_eq!((source.len(), source.class_names().len()), (5, 2));
+    assert!(
+        source
+            .describe()
+            .contains("(1 images beside them left out)"),
+        "{}",
+        source.describe()
+    );
+    assert!(source.image(0).is_ok() && source.image(4).is_ok());
+    let message = |index: usize| source.image(index).unwrap_err().to_string();
+    has(
+        &message(1),
+        &["shard.tar: b has no image, only cls", "add the image"],
+    );
+    has(
+        &message(2),
+        &["shard.tar: c.png has no label, and others have one"],
+    );
+    has(&message(3), &["shard.tar/d.jpg: content is not a JPEG"]);
+}
+
+#[test]
+fn names_that_stand_twice_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shard.tar");
+    let spec = path.to_str().unwrap();
+    archive(&path, &[(b"a.png", b"x"), (b"a.png", b"y")]);
+    has(&refused(spec), &["shard.tar: a.png stands in it twice"]);
+    archive(
+        &path,
+        &[(b"a.png", b"x"), (b"b.png", b"y"), (b"a.cls", b"1")],
+    );
+    has(
+        &refused(spec),
+        &["shard.tar: a stands in it twice, with others between"],
+    );
+    let list = folder.path().join("list.txt");
+    fs::write(&list, "a.png\nb.png\n\na.png\n").unwrap();
+    has(
+        &refused(list.to_str().unwrap()),
+        &["list.txt line 4: a.png stands in line 1 as well"],
+    );
+}
+
+#[test]
+fn lists_with_wrong_columns_are_refused_with_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("list.csv");
+    let message = |text: &str| {
+        fs::write(&path, text).unwrap();
+        refused(path.to_str().unwrap())
+    };
+    has(
+        &message("a.png,cat\nb.png\n"),
+        &["list.csv line 2: 1 columns, and the lines before have 2"],
+    );
+    has(
+        &message("a.png,cat\nb.png,\n"),
+        &["line 2: the label is empty"],
+    );
+    has(
+        &message("a,b,c\n"),
+        &["line 1: 3 columns are not 1, 2 or 4"],
+    );
+    has(&message("path,label\n"), &["the list names no image"]);
+    has(&message(",cat\n"), &["the path is empty"]);
+    fs::write(&path, "\"with,comma.png\",cat\nnot there.png,dog\n").unwrap();
+    let source = open(path.to_str().unwrap(), Split::Train).unwrap();
+    assert_eq!(
+        (source.len(), source.class_names()),
+        (2, &["cat".to_owned(), "dog".to_owned()][..])
+    );
+    has(
+        &source.image(1).unwrap_err().to_string(),
+        &["not there.png: cannot be read"],
+    );
+}
+
+#[test]
+fn parquet_without_fitting_columns_is_refused() {
+    has(
+        &refused(&data("wrong-label.parquet")),
+        &[
+            "wrong-label.parquet: column label holds DOUBLE, not one class a row",
+            "labels=false",
+        ],
+    );
+    let mixed = format!("{}/{{named,unlabelled}}.parquet", data(""));
+    has(
+        &refused(&mixed),
+        &["unlabelled.parquet: has no column of labels", "labels=false"],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let cut = changed(folder.path(), "named.parquet", |mut bytes| {
+        bytes.truncate(bytes.len() - 30);
+        bytes
+    });
+    has(
+        &refused(&cut),
+        &["named.parquet: cannot be read as Parquet", "fetch it again"],
+    );
+    // A damaged page: the file opens, its images do not.
+    let damaged = changed(folder.path(), "unlabelled.parquet", |mut bytes| {
+        bytes[4..40].fill(0xFF);
+        bytes
+    });
+    let source = open(&damaged, Split::Train);
+    let message = match source {
+        Ok(source) => source.image(0).unwrap_err().to_string(),
+        Err(error) => error.to_string(),
+    };
+    has(&message, &["unlabelled.parquet: cannot be read as Parquet"]);
+}
+
+#[test]
+fn hdf5_that_is_damaged_or_of_another_layout_is_told() {
+    let source = open(&data("chunked.h5"), Split::Train).unwrap();
+    assert_eq!(source.len(), 12);
+    has(
+        &source.image(5).unwrap_err().to_string(),
+        &[
+            "dog/dog_001.png: stored in chunks",
+            "without chunks or filters",
+        ],
+    );
+    assert!(source.image(6).is_ok());
+    let folder = tempfile::tempdir().unwrap();
+    let cut = changed(folder.path(), "hdf5-earliest/train.h5", |mut bytes| {
+        bytes.truncate(bytes.len() / 3);
+        bytes
+    });
+    let message = match open(&cut, Split::Train) {
+        Ok(source) => (0..source.len())
+            .find_map(|i| source.image(i).err())
+            .unwrap()
+            .to_string(),
+        Err(error) => error.to_string(),
+    };
+    has(&message, &["train.h5"]);
+}
+
+#[test]
+fn cifar_that_is_damaged_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let cut = changed(
+        folder.path(),
+        "cifar-10-batches-bin/test_batch.bin",
+        |mut bytes| {
+            bytes.pop();
+            bytes
+        },
+    );
+    has(
+        &refused(&cut),
+        &["test_batch.bin: 18437 bytes are no whole number of images of 3073"],
+    );
+    let label = changed(
+        folder.path(),
+        "cifar-10-batches-bin/test_batch.bin",
+        |mut bytes| {
+            bytes[3073] = 10;
+            bytes
+        },
+    );
+    has(
+        &refused(&label),
+        &["image 1 has the label 10, and there are 10 classes"],
+    );
+}
+
+#[test]
+fn what_is_not_there_or_of_no_kind_is_told() {
+    has(&refused(&data("none")), &["none: no such file or folder"]);
+    let shards = data("webdataset-cls/{000000..000004}.tar");
+    has(
+        &refused(&shards),
+        &["2 of its 5 files are not there, the first:", "000003.tar"],
+    );
+    has(&refused(&data("*.nothing")), &["names no file"]);
+    has(
+        &refused(&data("folder/cat/cat_000.png")),
+        &["this kind of file is not known"],
+    );
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.tar"), "").unwrap();
+    fs::write(folder.path().join("b.parquet"), "").unwrap();
+    has(
+        &refused(folder.path().to_str().unwrap()),
+        &["archives of different kinds", "a.tar", "b.parquet"],
+    );
+    fs::write(folder.path().join("a.tar"), "no archive at all").unwrap();
+    fs::remove_file(folder.path().join("b.parquet")).unwrap();
+    has(&refused(folder.path().to_str().unwrap()), &["a.tar"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_no_utf8_are_read_and_shown() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let class = folder.path().join("cat");
+    fs::create_dir(&class).unwrap();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.png");
+    let from: PathBuf = data("folder/cat/cat_000.png").into();
+    fs::copy(&from, class.join(name)).unwrap();
+    fs::copy(&from, class.join("b.png")).unwrap();
+    let source = open(folder.path().to_str().unwrap(), Split::Train).unwrap();
+    assert_eq!(source.len(), 2);
+    assert!(source.image(0).is_ok() && source.image(1).is_ok());
+    assert!(
+        source.name(1).ends_with("caf\\xE9.png"),
+        "{}",
+        source.name(1)
+    );
+    let png = fs::read(from).unwrap();
+    let shard = folder.path().join("x.tar");
+    archive(&shard, &[(b"caf\xe9.png", &png)]);
+    let source = open(shard.to_str().unwrap(), Split::Train).unwrap();
+    assert!(source.image(0).is_ok());
+    assert!(
+        source.name(0).ends_with("x.tar/caf\\xE9.png"),
+        "{}",
+        source.name(0)
+    );
+    let list = folder.path().join("list.txt");
+    fs::write(&list, b"cat/caf\xe9.png\n").unwrap();
+    let source = open(list.to_str().unwrap(), Split::Train).unwrap();
+    assert!(source.image(0).is_ok());
+}
+
+#[test]
+fn a_folder_that_loses_files_while_training_goes_on_until_too_many_are_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    for (index, name) in (0..12)
+        .map(|i| format!("{0}_{1:03}.png", CLASSES[i / 4], i % 4))
+        .enumerate()
+    {
+        let from = data(&format!("folder/{}/{name}", CLASSES[index / 4]));
+        fs::copy(from, folder.path().join(name)).unwrap();
+    }
+    let source = open(folder.path().to_str().unwrap(), Split::Train).unwrap();
+    let mut recipe = ViewRecipe::dino_cnn(Crops::Baseline);
+    recipe.views.truncate(1);
+    recipe.views[0].size = 8;
+    let config = LoaderConfig {
+        batch_size: 3,
+        workers: 2,
+        max_bad_images: 0.2,
+        ..LoaderConfig::default()
+    };
+    let loader = Loader::new(source, recipe, config).unwrap();
+    assert_eq!(batches(&loader, 0, 0).len(), 4);
+    fs::remove_file(folder.path().join("dog_001.png")).unwrap();
+    assert_eq!(batches(&loader, 1, 0).len(), 4);
+    let gone = loader.bad_images();
+    assert_eq!(gone.len(), 1);
+    has(
+        &gone[0].to_string(),
+        &["dog_001.png: cannot be read", "check that it exists"],
+    );
+    for name in ["dog_000.png", "cat_000.png", "owl_003.png"] {
+        fs::remove_file(folder.path().join(name)).unwrap();
+    }
+    let error = loader.epoch(2, 0).find_map(Result::err).unwrap();
+    has(
+        &error.to_string(),
+        &["of 12 images cannot be read and at most 2 may be"],
+    );
+}
