@@ -2,11 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
-use sslight_data::decode::{decode, read};
-use sslight_data::{DataError, Image, Split, open};
+use sslight_data::decode::{decode, decode_with, read};
+use sslight_data::{DataError, DecodeOptions, Image, Split, open};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -203,4 +204,87 @@ fn a_folder_of_images_is_read_through_the_source() {
         ),
         "{error}"
     );
+}
+
+#[test]
+fn exif_orientation_is_applied_when_it_is_asked_for() {
+    let bytes = fs::read(data("turned.jpg")).unwrap();
+    let as_it_lies = decode(&bytes, "turned.jpg").unwrap();
+    let options = DecodeOptions {
+        exif_orientation: true,
+        ..DecodeOptions::default()
+    };
+    let turned = decode_with(&bytes, "turned.jpg", options).unwrap();
+    let (width, height) = (as_it_lies.width, as_it_lies.height);
+    assert_eq!((turned.width, turned.height), (height, width));
+    // The tag of the file is 6: what lies on the left is shown at the top, from right to left.
+    for y in 0..turned.height {
+        for x in 0..turned.width {
+            assert_eq!(turned.pixel(x, y), as_it_lies.pixel(y, height - 1 - x));
+        }
+    }
+}
+
+#[test]
+fn the_limit_of_pixels_can_be_set() {
+    let bytes = encode(
+        ImageBuffer::from_pixel(30, 20, Rgb([1u8, 2, 3])),
+        ImageFormat::Png,
+    );
+    let with = |max_pixels| {
+        let options = DecodeOptions {
+            max_pixels,
+            ..DecodeOptions::default()
+        };
+        decode_with(&bytes, "x.png", options)
+    };
+    assert!(with(600).is_ok());
+    let message = with(599).unwrap_err().to_string();
+    assert!(
+        message.contains("image of 30x20 pixels is above the limit of 599 pixels"),
+        "{message}"
+    );
+    assert!(message.contains("raise max_pixels"), "{message}");
+}
+
+#[test]
+fn of_an_animation_the_first_frame_is_taken() {
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+    for value in [200u8, 10] {
+        let frame = image::RgbaImage::from_pixel(6, 5, Rgba([value, 0, 0, 255]));
+        encoder.encode_frame(image::Frame::new(frame)).unwrap();
+    }
+    drop(encoder);
+    let image = decode(&bytes, "moving.gif").unwrap();
+    assert_eq!(
+        (image.width, image.height, image.pixel(5, 4)),
+        (6, 5, [200, 0, 0])
+    );
+}
+
+#[test]
+fn a_compressed_comment_of_any_size_is_passed_over() {
+    // A small picture with a compressed comment of 200 MB of zeros.
+    let picture = ImageBuffer::from_pixel(2, 2, Rgb([9u8, 9, 9]));
+    let png = encode(picture, ImageFormat::Png);
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::copy(&mut std::io::repeat(0).take(200 << 20), &mut packed).unwrap();
+    let body = [&b"zTXtx\0\0"[..], &packed.finish().unwrap()].concat();
+    let mut bytes = png[..33].to_vec();
+    bytes.extend((body.len() as u32 - 4).to_be_bytes());
+    bytes.extend(&body);
+    bytes.extend(crc32(&body).to_be_bytes());
+    bytes.extend(&png[33..]);
+    assert_eq!(
+        decode(&bytes, "comment.png").unwrap().pixel(1, 1),
+        [9, 9, 9]
+    );
+}
+
+#[test]
+fn a_file_that_is_no_file_is_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let message = read(dir.path()).unwrap_err().to_string();
+    assert!(message.contains("it is no file"), "{message}");
 }

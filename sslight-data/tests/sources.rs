@@ -411,7 +411,10 @@ fn parquet_without_fitting_columns_is_refused() {
     let mixed = format!("{}/{{named,unlabelled}}.parquet", data(""));
     has(
         &refused(&mixed),
-        &["unlabelled.parquet: has no column of labels", "labels=false"],
+        &[
+            "unlabelled.parquet: has no column of labels",
+            "labels=false",
+        ],
     );
     let folder = tempfile::tempdir().unwrap();
     let cut = changed(folder.path(), "named.parquet", |mut bytes| {

@@ -22,6 +22,7 @@ mod tar;
 mod unpack;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -311,6 +312,17 @@ fn tar_has_split(spec: &str) -> bool {
         }
         _ => false,
     }
+}
+
+/// Runs a reader of another crate on a file: one that panics on a damaged file must not take the run with it.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        Err(DataError::Container {
+            name: path.display().to_string(),
+            reason: "damaged: the reader panicked".into(),
+            remedy: "fetch or write it again",
+        })
+    })
 }
 
 /// The error of an index at or beyond the end.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::index_cache::{IndexCache, Stamp, WORTH_KEEPING};
 use super::names::{Names, printable};
-use super::{ImageSource, Stored, out_of_range};
+use super::{ImageSource, Stored, guarded, out_of_range};
 use crate::{DataError, decode};
 
 /// Files that are kept open; each one beyond is opened for every picture, since systems allow about a thousand.
@@ -138,7 +138,7 @@ pub(super) fn look_through(
     {
         return Ok(index);
     }
-    let index = read(path)?;
+    let index = guarded(path, || read(path))?;
     if let Some(stamp) = stamp
         && index.len() >= WORTH_KEEPING
     {

@@ -8,7 +8,6 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::iter::repeat_n;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +22,7 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use super::blocks::{BlockCache, Locality, SHUFFLE_BYTES};
 use super::names::{Names, printable};
 use super::packed::{class_names, classes_of, read_at};
-use super::{ImageSource, Stored, out_of_range};
+use super::{ImageSource, Stored, guarded, out_of_range};
 use crate::{DataError, decode};
 
 /// First and last bytes of a file.
@@ -170,7 +169,7 @@ impl ParquetSource {
         let mut labels = Labels::default();
         let mut bytes = 0;
         for path in paths {
-            bytes += source.add(path, with_labels, &mut labels)?;
+            bytes += guarded(path, || source.add(path, with_labels, &mut labels))?;
         }
         if labels.some && labels.missing.is_some() {
             let (path, other) = (labels.missing.unwrap_or_default(), &paths[0]);
@@ -511,12 +510,10 @@ impl ImageSource for ParquetSource {
         let file = &self.files[file];
         let block = self.cache.get(number, || {
             let column = file.image_column;
-            // The reader may panic on damaged pages; a run must not end by that.
-            catch_unwind(AssertUnwindSafe(|| {
+            guarded(&file.path, || {
                 read_column::<ByteArrayType>(&file.reader, group, column, rows.clone())
-            }))
-            .unwrap_or_else(|_| Err(ParquetError::General("the reader panicked".into())))
-            .map_err(damaged(&file.path))
+                    .map_err(damaged(&file.path))
+            })
         })?;
         match block.get(index - start) {
             Some(Some(bytes)) => {

@@ -156,3 +156,150 @@ fn loops_of_links_end() {
     );
     assert!(source.image(4).is_err());
 }
+
+/// Enough images for an index to be kept, in three folders that were last changed long ago.
+fn many(root: &Path) {
+    for folder in ["a", "b", "b/deep"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    let first = root.join("a/0.png");
+    fs::write(&first, "").unwrap();
+    for i in 1..WORTH_KEEPING {
+        let folder = ["a", "b", "b/deep"][i % 3];
+        fs::hard_link(&first, root.join(folder).join(format!("{i}.png"))).unwrap();
+    }
+    age(root, 100);
+}
+
+/// Gives all folders a time of change that lies so many seconds back.
+fn age(root: &Path, seconds: u64) {
+    let then = SystemTime::now() - std::time::Duration::from_secs(seconds);
+    for folder in ["", "a", "b", "b/deep"] {
+        let folder = fs::File::open(root.join(folder)).unwrap();
+        folder.set_modified(then).unwrap();
+    }
+}
+
+#[test]
+fn a_kept_index_is_used_until_a_folder_changes() {
+    let (dir, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let root = dir.path();
+    many(root);
+    let rules = FolderRules {
+        labels: true,
+        cache: IndexCache::in_folder(cache.path()),
+    };
+    let open = || FolderSource::open_with(root, Split::Train, &rules).unwrap();
+    let first = listing(&open(), root);
+    assert_eq!(first.len(), WORTH_KEEPING);
+    assert_eq!(fs::read_dir(cache.path().join("index")).unwrap().count(), 1);
+    assert_eq!(listing(&open(), root), first);
+
+    // A file that appears while the folder keeps its time of change is not seen: the kept index was used.
+    let touch_unseen = root.join("b/unseen.png");
+    let changed = fs::metadata(root.join("b")).unwrap().modified().unwrap();
+    fs::write(&touch_unseen, "").unwrap();
+    let set = |time| fs::File::open(root.join("b")).unwrap().set_modified(time);
+    set(changed).unwrap();
+    assert_eq!(open().len(), WORTH_KEEPING);
+    set(changed + std::time::Duration::from_secs(3)).unwrap();
+    assert_eq!(open().len(), WORTH_KEEPING + 1);
+
+    // Files, folders and classes that come and go are.
+    fs::remove_file(touch_unseen).unwrap();
+    fs::remove_dir_all(root.join("b/deep")).unwrap();
+    fs::create_dir(root.join("c")).unwrap();
+    fs::write(root.join("c/new.png"), "").unwrap();
+    let now = open();
+    assert_eq!(now.class_names(), ["a", "b", "c"]);
+    let names: Vec<String> = listing(&now, root)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert!(names.contains(&"c/new.png".to_owned()));
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.contains("deep") || name.contains("unseen"))
+    );
+
+    // Without labels the same folder has all images, in the order of their paths.
+    let unlabelled = FolderRules {
+        labels: false,
+        ..rules.clone()
+    };
+    let all = FolderSource::open_with(root, Split::Train, &unlabelled).unwrap();
+    assert_eq!((all.len(), all.class_names().len()), (names.len(), 0));
+    assert!(listing(&all, root).is_sorted());
+}
+
+#[test]
+fn names_beside_each_other_are_ordered_as_whole_paths() {
+    let dir = tempfile::tempdir().unwrap();
+    touch(
+        dir.path(),
+        &["a/b/1.png", "a/b-c/1.png", "a/b.png", "a/a.png"],
+    );
+    let source = open(dir.path().to_str().unwrap(), Split::Train).unwrap();
+    let names: Vec<String> = listing(&*source, dir.path())
+        .into_iter()
+        .map(|(n, _)| n)
+        .collect();
+    assert!(names.is_sorted(), "{names:?}");
+}
+
+/// The folder that a process without rights looks at.
+#[cfg(unix)]
+const LOOK_AT: &str = "SSLIGHT_TEST_LOOK_AT";
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_may_not_be_listed_is_an_error_that_names_it() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    let check = |spec: &str| {
+        let error = open(spec, Split::Train).err();
+        let message = error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(
+            message.contains("/closed: cannot be read") && message.contains("that you may read it"),
+            "{message}"
+        );
+    };
+    if let Ok(spec) = std::env::var(LOOK_AT) {
+        return check(&spec);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    touch(dir.path(), &["open/1.png", "closed/2.png"]);
+    let allow =
+        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let closed = dir.path().join("closed");
+    allow(dir.path(), 0o755);
+    allow(&closed, 0o000);
+    let spec = dir.path().to_str().unwrap();
+    if fs::read_dir(&closed).is_err() {
+        check(spec);
+    } else {
+        // The superuser may list everything: this test again, as nobody.
+        let copy = dir.path().join("tests");
+        fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+        allow(&copy, 0o755);
+        let output = std::process::Command::new(&copy)
+            .args([
+                "--exact",
+                "source::folder::tests::a_folder_that_may_not_be_listed_is_an_error_that_names_it",
+            ])
+            .env(LOOK_AT, spec)
+            .env("HOME", spec)
+            .current_dir(dir.path())
+            .uid(65534)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}"
+        );
+    }
+    allow(&closed, 0o755);
+}
