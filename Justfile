@@ -67,7 +67,7 @@ imagenet-photos python="python3":
 # themselves. What it learns is kept in fuzz/corpus, what fails in fuzz/artifacts.
 fuzz target seconds="600":
     mkdir -p fuzz/corpus/{{ target }}
-    cargo fuzz run -s none {{ target }} fuzz/corpus/{{ target }} fuzz/seeds/{{ target }} -- -dict=fuzz/dictionaries/{{ target }}.dict -max_len=65536 -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=256 -max_total_time={{ seconds }}
+    cargo fuzz run -s none {{ target }} fuzz/corpus/{{ target }} {{ if path_exists('fuzz/seeds/' + target) == 'true' { 'fuzz/seeds/' + target } else { 'sslight-data/tests/data' } }} -- -dict=fuzz/dictionaries/{{ target }}.dict -max_len=65536 -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=256 -max_total_time={{ seconds }}
 
 # Compare with the golden numbers, on a backend.
 selftest backend="flex":

@@ -4,6 +4,8 @@
 //! input, a message that is longer than a screen or no single line, and an entry whose values are of another number than
 //! its shape says.
 
+pub mod images;
+
 use std::fmt;
 
 use peak_alloc::PeakAlloc;

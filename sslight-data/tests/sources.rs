@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use sslight_data::views::Crops;
 use sslight_data::{
-    HostBatch, Image, ImageSource, Loader, LoaderConfig, OpenOptions, Split, ViewRecipe, open,
-    open_with, validation_of,
+    DataError, HostBatch, Image, ImageSource, Loader, LoaderConfig, OpenOptions, Split, ViewRecipe,
+    open_with, validation_of_with,
 };
 
 const CLASSES: [&str; 3] = ["cat", "dog", "owl"];
@@ -16,6 +16,22 @@ const CLASSES: [&str; 3] = ["cat", "dog", "owl"];
 fn data(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sources");
     folder.join(name).to_str().unwrap().to_owned()
+}
+
+/// The usual options, with unpacked archives in a folder of the build.
+fn options() -> OpenOptions {
+    OpenOptions {
+        cache_folder: Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+        ..OpenOptions::default()
+    }
+}
+
+fn open(spec: &str, split: Split) -> Result<Arc<dyn ImageSource>, DataError> {
+    open_with(spec, split, &options())
+}
+
+fn validation_of(spec: &str) -> Result<Option<Arc<dyn ImageSource>>, DataError> {
+    validation_of_with(spec, &options())
 }
 
 /// The twelve images in their order, by another way than any source's.
@@ -199,7 +215,7 @@ fn several_sources_are_one_and_classes_of_one_name_are_one() {
 fn labels_can_be_left_out() {
     let options = OpenOptions {
         labels: false,
-        ..OpenOptions::default()
+        ..options()
     };
     for name in [
         "folder",

@@ -22,6 +22,7 @@ pub fn open_options(config: &RunConfig) -> OpenOptions {
         },
         keep: config.cache.into(),
         keep_bytes: (config.cache_gb * GIGABYTE) as u64,
+        ..OpenOptions::default()
     }
 }
 

@@ -30,15 +30,6 @@ pub(super) struct FolderRules {
     pub(super) cache: IndexCache,
 }
 
-impl Default for FolderRules {
-    fn default() -> Self {
-        Self {
-            labels: true,
-            cache: IndexCache::of_user(),
-        }
-    }
-}
-
 /// Images in a folder and below. Names that begin with a dot are passed over. Symbolic links are
 /// followed, each folder once.
 ///
@@ -65,11 +56,7 @@ impl FolderSource {
     ///
     /// # Errors
     /// If a folder cannot be listed, holds no image, or is divided and lacks the split.
-    pub fn open(folder: &Path, split: Split) -> Result<Self, DataError> {
-        Self::open_with(folder, split, &FolderRules::default())
-    }
-
-    pub(super) fn open_with(
+    pub(super) fn open(
         folder: &Path,
         split: Split,
         rules: &FolderRules,

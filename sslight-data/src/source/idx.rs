@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
-use super::{ImageSource, Split, Stored, out_of_range};
+use super::{ImageSource, Split, Stored, in_classes, out_of_range};
 use crate::{DataError, Image};
 
 /// Magic numbers: 8-bit samples in three dimensions (images) and in one (labels).
@@ -38,18 +38,36 @@ impl IdxImages {
     }
 }
 
-/// Unpacks gzip; anything else is returned as it is.
+/// Unpacks gzip; anything else is returned as it is. Of a stream no more is unpacked than its header promises, and a byte,
+/// so that what follows is noticed.
 pub(super) fn decompress<'a>(bytes: &'a [u8], name: &str) -> Result<Cow<'a, [u8]>, DataError> {
     if !bytes.starts_with(&GZIP_MAGIC) {
         return Ok(bytes.into());
     }
+    let damaged = |error: std::io::Error| DataError::Idx {
+        name: name.to_owned(),
+        reason: format!("gzip stream is damaged ({error})"),
+    };
+    let mut stream = GzDecoder::new(bytes);
     let mut out = Vec::new();
-    GzDecoder::new(bytes)
-        .read_to_end(&mut out)
-        .map_err(|error| DataError::Idx {
-            name: name.to_owned(),
-            reason: format!("gzip stream is damaged ({error})"),
-        })?;
+    let mut start = |length: u64, out: &mut Vec<u8>| {
+        stream
+            .by_ref()
+            .take(length)
+            .read_to_end(out)
+            .map_err(damaged)
+    };
+    start(4, &mut out)?;
+    // The last byte of the magic number is the number of dimensions.
+    let dimensions = u64::from(out.last().copied().unwrap_or_default()).min(4);
+    start(4 * dimensions, &mut out)?;
+    let (words, _) = out.as_chunks::<4>();
+    let sides = words
+        .iter()
+        .skip(1)
+        .map(|word| u64::from(u32::from_be_bytes(*word)));
+    let promised = sides.fold(1, u64::saturating_mul);
+    start(promised.saturating_add(1), &mut out)?;
     Ok(out.into())
 }
 
@@ -263,10 +281,7 @@ impl ImageSource for IdxSource {
 
     fn describe(&self) -> String {
         let IdxImages { width, height, .. } = self.images;
-        let labels = match self.class_names.len() {
-            0 => "no labels".to_owned(),
-            classes => format!("{classes} classes"),
-        };
+        let labels = in_classes(&self.class_names);
         format!(
             "IDX file {}: {} images of {width}x{height} pixels, {labels}",
             self.path.display(),

@@ -72,11 +72,6 @@ struct Entry<T> {
 }
 
 impl IndexCache {
-    /// The one in [`user_folder`].
-    pub(super) fn of_user() -> Self {
-        Self::in_folder(&user_folder())
-    }
-
     pub(super) fn in_folder(folder: &Path) -> Self {
         Self {
             folder: folder.join("index"),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::packed::{class_names, classes_of};
-use super::{ImageSource, Locality, Stored, out_of_range};
+use super::{ImageSource, Locality, Stored, in_classes, out_of_range};
 use crate::{DataError, Image};
 
 /// The images of several sources, one after the other. Classes of the same name are one class. If a source has no labels,
@@ -105,10 +105,7 @@ impl ImageSource for Joined {
             return format!("{}, labels not used", part.source.describe());
         }
         let parts: Vec<String> = self.parts.iter().map(|p| p.source.describe()).collect();
-        let labels = match self.class_names.len() {
-            0 => "no labels".to_owned(),
-            classes => format!("{classes} classes"),
-        };
+        let labels = in_classes(&self.class_names);
         let (images, parts) = (self.len(), parts.join(" + "));
         format!("{images} images, {labels}, of: {parts}")
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::names::{Names, as_bytes, as_path, printable};
 use super::packed::{class_names, classes_of};
-use super::{ImageSource, Stored, out_of_range};
+use super::{ImageSource, Stored, in_classes, out_of_range};
 use crate::{DataError, decode};
 
 /// Endings of list files, in lower case.
@@ -225,10 +225,7 @@ impl ImageSource for ListSource {
     }
 
     fn describe(&self) -> String {
-        let labels = match self.class_names.len() {
-            0 => "no labels".to_owned(),
-            classes => format!("{classes} classes"),
-        };
+        let labels = in_classes(&self.class_names);
         let (path, images) = (self.path.display(), self.len());
         format!("list {path}: {images} images, {labels}")
     }

@@ -23,7 +23,7 @@ mod unpack;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ use crate::{DataError, Image};
 use cifar::CifarSource;
 use decoded::Decoded;
 use detect::{Found, Kind};
-use folder::FolderRules;
+use folder::{FolderRules, FolderSource};
 use index_cache::IndexCache;
 use joined::Joined;
 use list::ListSource;
@@ -42,7 +42,6 @@ use parquet::ParquetSource;
 pub use blocks::Locality;
 pub use decoded::Keep;
 pub use embedded::EmbeddedSource;
-pub use folder::FolderSource;
 pub use idx::IdxSource;
 pub use subset::{HoldOut, Subset};
 
@@ -162,6 +161,8 @@ pub struct OpenOptions {
     pub keep: Keep,
     /// Bytes that are kept at most.
     pub keep_bytes: u64,
+    /// Where indices of large data sets and unpacked archives are kept from run to run.
+    pub cache_folder: PathBuf,
 }
 
 impl Default for OpenOptions {
@@ -171,6 +172,7 @@ impl Default for OpenOptions {
             decode: DecodeOptions::default(),
             keep: Keep::Nothing,
             keep_bytes: 4 << 30,
+            cache_folder: index_cache::user_folder(),
         }
     }
 }
@@ -245,17 +247,17 @@ fn open_one(
     if spec == EMBEDDED {
         return Ok(Arc::new(EmbeddedSource::new(split)?));
     }
-    let cache = IndexCache::of_user();
+    let cache = IndexCache::in_folder(&options.cache_folder);
     Ok(match detect::detect(spec, split)? {
         Found::IdxFolder(path) => Arc::new(IdxSource::from_folder(&path, split)?),
         Found::IdxFile(path) => Arc::new(IdxSource::from_image_file(&path)?),
         Found::CifarFolder(path) => Arc::new(CifarSource::from_folder(&path, split)?),
         Found::Folder(path) => {
             let rules = FolderRules { labels, cache };
-            Arc::new(FolderSource::open_with(&path, split, &rules)?)
+            Arc::new(FolderSource::open(&path, split, &rules)?)
         }
         Found::Files(kind, files) => match kind {
-            Kind::Tar => Arc::new(tar::open(&files, split, labels, &cache)?),
+            Kind::Tar => Arc::new(tar::open(&files, split, options)?),
             Kind::Hdf5 => Arc::new(hdf5::open(&files, labels, &cache)?),
             Kind::Parquet => Arc::new(ParquetSource::open(&files, labels)?),
             Kind::Cifar => Arc::new(CifarSource::from_files(&files)?),
@@ -295,7 +297,7 @@ pub fn validation_of_with(
             || cifar::has_split(path, Split::Validation)
             || folder::has_split(path, Split::Validation)
             || detect::has_split(path, Split::Validation)
-            || tar_has_split(spec)
+            || tar_has_split(spec, options)
     };
     let parts = detect::paths(spec);
     let parts: Vec<&str> = parts.into_iter().filter(has_split).collect();
@@ -305,11 +307,9 @@ pub fn validation_of_with(
 }
 
 /// Whether archives are a packed folder with a validation split.
-fn tar_has_split(spec: &str) -> bool {
+fn tar_has_split(spec: &str, options: &OpenOptions) -> bool {
     match detect::detect(spec, Split::Train) {
-        Ok(Found::Files(Kind::Tar, files)) => {
-            tar::has_split(&files, Split::Validation, &IndexCache::of_user())
-        }
+        Ok(Found::Files(Kind::Tar, files)) => tar::has_split(&files, Split::Validation, options),
         _ => false,
     }
 }
@@ -323,6 +323,25 @@ fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, DataError>) -> Resul
             remedy: "fetch or write it again",
         })
     })
+}
+
+/// How many classes there are, in words.
+fn in_classes(classes: &[String]) -> String {
+    match classes.len() {
+        0 => "no labels".to_owned(),
+        classes => format!("{classes} classes"),
+    }
+}
+
+/// A file, or how many there are from the first on.
+fn files_in_words<'a>(what: &str, mut paths: impl ExactSizeIterator<Item = &'a Path>) -> String {
+    let count = paths.len();
+    let first = paths.next().map(Path::display);
+    match (first, count) {
+        (Some(first), 1) => format!("{what} {first}"),
+        (Some(first), count) => format!("{count} {what}s from {first} on"),
+        (None, _) => format!("no {what}"),
+    }
 }
 
 /// The error of an index at or beyond the end.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::index_cache::{IndexCache, Stamp, WORTH_KEEPING};
 use super::names::{Names, printable};
-use super::{ImageSource, Stored, guarded, out_of_range};
+use super::{ImageSource, Stored, files_in_words, guarded, in_classes, out_of_range};
 use crate::{DataError, decode};
 
 /// Files that are kept open; each one beyond is opened for every picture, since systems allow about a thousand.
@@ -329,19 +329,9 @@ impl ImageSource for PackedSource {
     }
 
     fn describe(&self) -> String {
-        let first = self
-            .files
-            .first()
-            .map(|file| file.file.path.display().to_string())
-            .unwrap_or_default();
-        let files = match self.files.len() {
-            1 => format!("{} {first}", self.what),
-            files => format!("{files} {}s from {first} on", self.what),
-        };
-        let labels = match self.class_names.len() {
-            0 => "no labels".to_owned(),
-            classes => format!("{classes} classes"),
-        };
+        let paths = self.files.iter().map(|file| file.file.path.as_path());
+        let files = files_in_words(self.what, paths);
+        let labels = in_classes(&self.class_names);
         let mut text = format!("{files}: {} images, {labels}", self.len());
         let left_out: usize = self.files.iter().map(|f| f.file.index.left_out).sum();
         if left_out > 0 {

@@ -22,7 +22,7 @@ use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use super::blocks::{BlockCache, Locality, SHUFFLE_BYTES};
 use super::names::{Names, printable};
 use super::packed::{class_names, classes_of, read_at};
-use super::{ImageSource, Stored, guarded, out_of_range};
+use super::{ImageSource, Stored, files_in_words, guarded, in_classes, out_of_range};
 use crate::{DataError, decode};
 
 /// First and last bytes of a file.
@@ -222,7 +222,14 @@ impl ParquetSource {
         for group in 0..reader.num_row_groups() {
             let rows = reader.metadata().row_group(group);
             let image_bytes = rows.column(columns.image).uncompressed_size().max(0) as u64;
-            let rows = usize::try_from(rows.num_rows()).unwrap_or_default();
+            let rows = u64::try_from(rows.num_rows()).unwrap_or(u64::MAX);
+            // No image has less than a byte.
+            if rows > length {
+                let reason =
+                    format!("row group {group} has {rows} rows in a file of {length} bytes");
+                return Err(refuse(path, reason, "fetch it again"));
+            }
+            let rows = rows as usize;
             let first = self.len();
             let names = match columns.path {
                 Some(column) => read_column::<ByteArrayType>(&reader, group, column, 0..rows)
@@ -554,16 +561,9 @@ impl ImageSource for ParquetSource {
     }
 
     fn describe(&self) -> String {
-        let first = self.files.first().map(|file| file.path.display());
-        let first = first.map(|path| path.to_string()).unwrap_or_default();
-        let files = match self.files.len() {
-            1 => format!("Parquet file {first}"),
-            files => format!("{files} Parquet files from {first} on"),
-        };
-        let labels = match self.class_names.len() {
-            0 => "no labels".to_owned(),
-            classes => format!("{classes} classes"),
-        };
+        let paths = self.files.iter().map(|file| file.path.as_path());
+        let files = files_in_words("Parquet file", paths);
+        let labels = in_classes(&self.class_names);
         let shuffled = match self.blocks.len() {
             blocks if blocks <= self.together => String::new(),
             blocks => format!(", shuffled {} of {blocks} blocks at a time", self.together),

@@ -10,7 +10,7 @@ use super::folder::is_image_name;
 use super::index_cache::IndexCache;
 use super::names::{as_path, printable};
 use super::packed::{PackedFile, PackedIndex, PackedSource, look_through, read_at};
-use super::{ImageSource, Split, unpack};
+use super::{ImageSource, OpenOptions, Split, unpack};
 use crate::DataError;
 
 const KIND: &str = "tar";
@@ -33,29 +33,13 @@ const JSON_LABELS: [&str; 4] = ["label", "cls", "class", "class_id"];
 pub(super) fn open(
     paths: &[PathBuf],
     split: Split,
-    labels: bool,
-    cache: &IndexCache,
+    options: &OpenOptions,
 ) -> Result<PackedSource, DataError> {
-    let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        let bytes = unpack::unpacked(path)?;
-        let index = look_through(&bytes, KIND, cache, |bytes| {
-            let file = File::open(bytes).map_err(|source| DataError::Read {
-                path: bytes.into(),
-                source,
-            })?;
-            index(file, &path.display().to_string())
-        })?;
-        files.push(PackedFile {
-            path: path.clone(),
-            bytes,
-            index,
-        });
-    }
+    let mut files = look_at(paths, options)?;
     if !files.iter().any(|file| file.index.is_labelled()) {
-        as_packed_folder(&mut files, split)?;
+        as_packed_folder(&mut files, split);
     }
-    if !labels {
+    if !options.labels {
         files.iter_mut().for_each(|file| file.index.forget_labels());
     }
     let source = PackedSource::new("tar archive", files);
@@ -69,13 +53,34 @@ pub(super) fn open(
     Ok(source)
 }
 
-/// Whether a packed folder is divided and has the split.
-pub(super) fn has_split(paths: &[PathBuf], split: Split, cache: &IndexCache) -> bool {
-    let folder = |split| open(paths, split, false, cache);
-    match (folder(split), folder(split.other())) {
-        (Ok(one), Ok(other)) => one.name(0) != other.name(0),
-        _ => false,
-    }
+/// Unpacks archives and looks through them.
+fn look_at(paths: &[PathBuf], options: &OpenOptions) -> Result<Vec<PackedFile>, DataError> {
+    let cache = IndexCache::in_folder(&options.cache_folder);
+    let unpacked = options.cache_folder.join("unpacked");
+    let look = |path: &PathBuf| {
+        let bytes = unpack::unpacked(path, &unpacked)?;
+        let index = look_through(&bytes, KIND, &cache, |bytes| {
+            let file = File::open(bytes).map_err(|source| DataError::Read {
+                path: bytes.into(),
+                source,
+            })?;
+            index(file, &path.display().to_string())
+        })?;
+        Ok(PackedFile {
+            path: path.clone(),
+            bytes,
+            index,
+        })
+    };
+    paths.iter().map(look).collect()
+}
+
+/// Whether archives are a packed folder that is divided and has the split.
+pub(super) fn has_split(paths: &[PathBuf], split: Split, options: &OpenOptions) -> bool {
+    look_at(paths, options).is_ok_and(|files| {
+        let labelled = files.iter().any(|file| file.index.is_labelled());
+        !labelled && Layout::of(&files).is_some_and(|layout| layout.divided && layout.has(split))
+    })
 }
 
 /// One sample while its members are read.
@@ -245,68 +250,98 @@ fn json_label(content: &[u8]) -> Option<String> {
     }
 }
 
-/// Takes the folders of unlabelled archives for their classes.
-fn as_packed_folder(files: &mut [PackedFile], split: Split) -> Result<(), DataError> {
-    let folders = |path: &[u8]| -> Vec<Vec<u8>> {
-        let path = path.strip_prefix(b"./").unwrap_or(path);
-        let mut parts: Vec<Vec<u8>> = path.split(|&b| b == b'/').map(<[u8]>::to_vec).collect();
-        parts.pop();
-        parts
-    };
-    let all = || {
-        files
-            .iter()
-            .flat_map(|file| (0..file.index.len()).map(|place| file.index.name(place)))
-    };
-    let Some(first) = all().next() else {
-        return Ok(());
-    };
-    let mut shared = folders(first);
-    // What all paths begin with, but never the whole path: the last folder of a single class is its name.
-    for name in all() {
-        let parts = folders(name);
-        let same = shared.iter().zip(&parts).take_while(|(a, b)| a == b);
-        let same = same.count();
-        shared.truncate(same);
-    }
-    let depth = shared.len();
-    let top = |name: &[u8]| folders(name).into_iter().nth(depth);
-    let is_split = |name: &Vec<u8>, split| {
-        let known = super::folder::split_names(split).iter();
-        known.copied().any(|known| known.as_bytes() == name)
-    };
-    let tops: HashSet<Option<Vec<u8>>> = all().map(top).collect();
-    let has = |split| tops.iter().flatten().any(|name| is_split(name, split));
-    let divided = has(Split::Train)
-        && has(Split::Validation)
-        && tops.iter().all(|name| {
-            let is = |split| name.as_ref().is_some_and(|name| is_split(name, split));
+/// How the images of a packed folder lie in it.
+struct Layout {
+    /// Folders that all paths begin with.
+    depth: usize,
+    /// Names of the folders below them; `None` stands for images beside these.
+    tops: HashSet<Option<Vec<u8>>>,
+    /// Whether these are the splits.
+    divided: bool,
+}
+
+/// The folders of a path.
+fn folders(path: &[u8]) -> Vec<&[u8]> {
+    let path = path.strip_prefix(b"./").unwrap_or(path);
+    let mut parts: Vec<&[u8]> = path.split(|&byte| byte == b'/').collect();
+    parts.pop();
+    parts
+}
+
+fn is_split(name: &[u8], split: Split) -> bool {
+    let mut known = super::folder::split_names(split).iter();
+    known.any(|known| known.as_bytes() == name)
+}
+
+impl Layout {
+    /// `None` without any image.
+    fn of(files: &[PackedFile]) -> Option<Self> {
+        let all = || {
+            files.iter().flat_map(|file| {
+                let index = &file.index;
+                (0..index.len()).map(|place| index.name(place))
+            })
+        };
+        let mut shared = folders(all().next()?);
+        for name in all() {
+            let same = shared.iter().zip(folders(name));
+            let same = same.take_while(|(a, b)| *a == b).count();
+            shared.truncate(same);
+        }
+        let depth = shared.len();
+        let top = |name| folders(name).get(depth).map(|top| top.to_vec());
+        let mut layout = Self {
+            depth,
+            tops: all().map(top).collect(),
+            divided: false,
+        };
+        let any = |top: &Option<Vec<u8>>| {
+            let is = |split| top.as_deref().is_some_and(|name| is_split(name, split));
             is(Split::Train) || is(Split::Validation)
-        });
-    let class_depth = depth + usize::from(divided);
-    if divided {
+        };
+        layout.divided = layout.has(Split::Train)
+            && layout.has(Split::Validation)
+            && layout.tops.iter().all(any);
+        Some(layout)
+    }
+
+    fn has(&self, split: Split) -> bool {
+        self.tops.iter().flatten().any(|name| is_split(name, split))
+    }
+}
+
+/// Takes the folders of unlabelled archives for their classes, if all images lie in such.
+fn as_packed_folder(files: &mut [PackedFile], split: Split) {
+    let Some(layout) = Layout::of(files) else {
+        return;
+    };
+    if layout.divided {
         for file in files.iter_mut() {
-            let mine =
-                |&place: &usize| top(file.index.name(place)).is_some_and(|t| is_split(&t, split));
+            let top = |place: usize| folders(file.index.name(place)).get(layout.depth).copied();
+            let mine = |&place: &usize| top(place).is_some_and(|top| is_split(top, split));
             let places: Vec<usize> = (0..file.index.len()).filter(mine).collect();
             file.index = file.index.ordered(&places);
         }
     }
-    let classes = files
-        .iter()
-        .flat_map(|file| (0..file.index.len()).map(|place| file.index.name(place)));
-    let mut classes = classes.map(|name| folders(name).into_iter().nth(class_depth));
-    if classes.any(|class| class.is_none()) {
-        return Ok(());
+    let class_depth = layout.depth + usize::from(layout.divided);
+    let class = |index: &PackedIndex, place: usize| {
+        let class = folders(index.name(place)).get(class_depth).copied();
+        class.map(printable)
+    };
+    let all_in_folders = files.iter().all(|file| {
+        let mut places = 0..file.index.len();
+        places.all(|place| class(&file.index, place).is_some())
+    });
+    if !all_in_folders {
+        return;
     }
     for file in files {
         let mut known = BTreeMap::new();
         for place in 0..file.index.len() {
-            if let Some(class) = folders(file.index.name(place)).into_iter().nth(class_depth) {
-                let label = file.index.label_of(&printable(&class), &mut known);
+            if let Some(class) = class(&file.index, place) {
+                let label = file.index.label_of(&class, &mut known);
                 file.index.set_label(place, label);
             }
         }
     }
-    Ok(())
 }

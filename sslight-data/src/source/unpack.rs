@@ -10,7 +10,6 @@ use std::time::UNIX_EPOCH;
 
 use flate2::read::MultiGzDecoder;
 
-use super::index_cache::user_folder;
 use crate::DataError;
 
 const GZIP: [u8; 2] = [0x1F, 0x8B];
@@ -18,15 +17,11 @@ const ZSTANDARD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 const BZIP2: [u8; 3] = *b"BZh";
 const XZ: [u8; 6] = [0xFD, b'7', b'z', b'X', b'Z', 0];
 
-/// Where the bytes of an archive are: the file itself, or its unpacked form in the user's cache folder.
+/// Where the bytes of an archive are: the file itself, or its unpacked form in a folder for such.
 ///
 /// # Errors
 /// If it cannot be read, is damaged or compressed in another way than gzip and Zstandard, or there is no room.
-pub(super) fn unpacked(path: &Path) -> Result<PathBuf, DataError> {
-    unpacked_in(path, &user_folder().join("unpacked"))
-}
-
-fn unpacked_in(path: &Path, folder: &Path) -> Result<PathBuf, DataError> {
+pub(super) fn unpacked(path: &Path, folder: &Path) -> Result<PathBuf, DataError> {
     let failed = |source| DataError::Read {
         path: path.into(),
         source,
@@ -117,4 +112,67 @@ fn checksum(bytes: &[u8]) -> u32 {
     let mut sum = flate2::Crc::new();
     sum.update(bytes);
     sum.sum()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn gzip(path: &Path, content: &[u8]) {
+        let file = File::create(path).unwrap();
+        let mut packer = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        packer.write_all(content).unwrap();
+        packer.finish().unwrap();
+    }
+
+    #[test]
+    fn an_archive_is_unpacked_once_and_anew_when_it_changed() {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = folder.path().join("a.tar.gz");
+        gzip(&path, b"first");
+        let first = unpacked(&path, cache.path()).unwrap();
+        assert_eq!(fs::read(&first).unwrap(), b"first");
+        // What is there is taken as it is.
+        fs::write(&first, "kept").unwrap();
+        assert_eq!(unpacked(&path, cache.path()).unwrap(), first);
+        gzip(&path, b"second and longer");
+        let second = unpacked(&path, cache.path()).unwrap();
+        assert_eq!(fs::read(&second).unwrap(), b"second and longer");
+        // Nothing is left of the earlier state, or of the work.
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 1);
+        let plain = folder.path().join("plain.tar");
+        fs::write(&plain, "x").unwrap();
+        assert_eq!(unpacked(&plain, cache.path()).unwrap(), plain);
+    }
+
+    #[test]
+    fn what_cannot_be_unpacked_is_told_and_leaves_nothing() {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = folder.path().join("a.tar.xz");
+        fs::write(&path, b"\xFD7zXZ\0rest").unwrap();
+        let message = unpacked(&path, cache.path()).unwrap_err().to_string();
+        assert!(
+            message.contains("a.tar.xz: compressed with bzip2 or xz")
+                && message.contains("gzip or zstd"),
+            "{message}"
+        );
+        let path = folder.path().join("a.tgz");
+        gzip(&path, &[7; 1000]);
+        let cut = fs::read(&path).unwrap();
+        fs::write(&path, &cut[..cut.len() - 9]).unwrap();
+        let message = unpacked(&path, cache.path()).unwrap_err().to_string();
+        assert!(message.contains("damaged or cut off"), "{message}");
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
+        let file = folder.path().join("no folder");
+        fs::write(&file, "").unwrap();
+        gzip(&path, b"whole");
+        let message = unpacked(&path, &file).unwrap_err().to_string();
+        assert!(
+            message.contains("cannot be unpacked into") && message.contains("SSLIGHT_CACHE"),
+            "{message}"
+        );
+    }
 }

@@ -189,7 +189,7 @@ fn a_kept_index_is_used_until_a_folder_changes() {
         labels: true,
         cache: IndexCache::in_folder(cache.path()),
     };
-    let open = || FolderSource::open_with(root, Split::Train, &rules).unwrap();
+    let open = || FolderSource::open(root, Split::Train, &rules).unwrap();
     let first = listing(&open(), root);
     assert_eq!(first.len(), WORTH_KEEPING);
     assert_eq!(fs::read_dir(cache.path().join("index")).unwrap().count(), 1);
@@ -228,7 +228,7 @@ fn a_kept_index_is_used_until_a_folder_changes() {
         labels: false,
         ..rules.clone()
     };
-    let all = FolderSource::open_with(root, Split::Train, &unlabelled).unwrap();
+    let all = FolderSource::open(root, Split::Train, &unlabelled).unwrap();
     assert_eq!((all.len(), all.class_names().len()), (names.len(), 0));
     assert!(listing(&all, root).is_sorted());
 }

@@ -1,0 +1,80 @@
+"""A run over a folder of a million files: how long until its first step, and how much memory.
+
+    python bench/million_files.py target/release/sslight [--files 1000000] [--folder /tmp/million]
+
+The files are hard links to a small PNG a class, so that they take names and no room. A first run looks at all folders,
+a second one uses the index that the first one kept.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import shutil
+import struct
+import subprocess
+import tempfile
+import time
+import zlib
+
+CLASSES = 1000
+
+
+def png(value):
+    def chunk(kind, body):
+        content = kind + body
+        return struct.pack(">I", len(body)) + content + struct.pack(">I", zlib.crc32(content))
+
+    row = b"\0" + bytes([value % 256, value // 4 % 256, 100]) * 32
+    header = struct.pack(">IIBBBBB", 32, 32, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row * 32)) + chunk(b"IEND", b"")
+
+
+def make(folder, files):
+    each = files // CLASSES
+    for label in range(CLASSES):
+        of_class = folder / f"n{label:08d}"
+        of_class.mkdir(parents=True)
+        first = of_class / f"n{label:08d}_{0:05d}.png"
+        first.write_bytes(png(label))
+        for number in range(1, each):
+            os.link(first, of_class / f"n{label:08d}_{number:05d}.png")
+    return each * CLASSES
+
+
+def run(program, folder, cache):
+    with tempfile.TemporaryDirectory() as out:
+        words = [
+            "pretrain", f"data={folder}", f"out={out}/run", "backbone=mobilenet_v2", "backend=flex", "batch_size=4",
+            "max_steps=2", "epochs=1", "views.global.size=32", "views.local.size=32", "views.locals=0", "log_every=1",
+            "dino.out_dim=64", "dino.hidden_dim=64",
+        ]
+        started = time.time()
+        subprocess.run([program, *words], check=True, stdout=subprocess.DEVNULL, env=os.environ | {"SSLIGHT_CACHE": cache})
+        seconds = time.time() - started
+        metrics = pathlib.Path(out, "run", "metrics.jsonl").read_text().splitlines()
+        assert any(json.loads(line)["kind"] == "step" for line in metrics)
+        return seconds
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("program")
+    arguments.add_argument("--files", type=int, default=1_000_000)
+    arguments.add_argument("--folder", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir(), "sslight-million"))
+    given = arguments.parse_args()
+    if not given.folder.exists():
+        count = make(given.folder, given.files)
+        print(f"made {count} files in {given.folder}")
+    cache = tempfile.mkdtemp()
+    for name in ("first look", "kept index"):
+        seconds = run(given.program, given.folder, cache)
+        # The largest of all runs so far, so the second figure says no less than the second run took.
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        print(f"{name}: {seconds:.2f} s for index, shuffle and two steps; peak memory so far {memory:.0f} MiB")
+    shutil.rmtree(cache)
+
+
+if __name__ == "__main__":
+    main()

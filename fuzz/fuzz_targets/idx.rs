@@ -1,0 +1,11 @@
+//! An IDX file of images, compressed or not.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sslight_fuzz::bounded;
+use sslight_fuzz::images::{forgive_others, source};
+
+fuzz_target!(init: forgive_others(), |input: &[u8]| {
+    bounded(input, || source(input, "train-images-idx3-ubyte"));
+});
