@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::panic;
 
-use sslight_data::decode::decode_with;
+use sslight_data::decode::{Enough, decode_with};
 use sslight_data::{DecodeOptions, Image, ImageSource, Split, Stored, open};
 
 use crate::readable;
@@ -17,9 +17,9 @@ const IMAGES: usize = 64;
 pub fn forgive_others() {
     let abort = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        let ours = info
-            .location()
-            .is_none_or(|place| place.file().contains("sslight") || place.file().starts_with("fuzz"));
+        let ours = info.location().is_none_or(|place| {
+            place.file().contains("sslight") || place.file().starts_with("fuzz")
+        });
         if ours {
             abort(info);
         }
@@ -28,10 +28,15 @@ pub fn forgive_others() {
 
 /// Decodes a picture in both orientations.
 pub fn picture(bytes: &[u8]) {
-    for exif_orientation in [false, true] {
+    let half = Enough {
+        pixels: 1,
+        short_side: 1,
+    };
+    for (exif_orientation, enough) in [(false, None), (true, Some(half))] {
         let options = DecodeOptions {
             exif_orientation,
             max_pixels: MAX_PIXELS,
+            enough,
         };
         match decode_with(bytes, "picture", options) {
             Ok(Image {

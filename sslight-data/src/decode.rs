@@ -8,12 +8,14 @@
 //! An image costs at most its pixels: their number is limited before anything is decoded, and so is the memory that a
 //! codec may take beside them. Progressive JPEG files of more than 100 passes are refused by the codec.
 
+mod jpeg;
+
 use std::io::{Cursor, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::{DataError, Image};
 
@@ -30,6 +32,18 @@ pub struct DecodeOptions {
     pub exif_orientation: bool,
     /// Images of more pixels are refused: a few bytes can claim to be a picture of gigabytes.
     pub max_pixels: u64,
+    /// Whether JPEG files may be decoded at a half, a quarter or an eighth of their size, and how much has to be left.
+    /// Pixels are others then. `None` decodes all.
+    pub enough: Option<Enough>,
+}
+
+/// A size of which no view shows less than one pixel for one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Enough {
+    /// Pixels of the image.
+    pub pixels: u64,
+    /// Pixels of its shorter side.
+    pub short_side: usize,
 }
 
 impl Default for DecodeOptions {
@@ -37,6 +51,7 @@ impl Default for DecodeOptions {
         Self {
             exif_orientation: false,
             max_pixels: MAX_PIXELS,
+            enough: None,
         }
     }
 }
@@ -102,7 +117,7 @@ pub fn decode_with(bytes: &[u8], name: &str, options: DecodeOptions) -> Result<I
         name: name.to_owned(),
     })?;
     // The JPEG decoder fills what is missing with gray and reports nothing.
-    if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
+    if format == ImageFormat::Jpeg && !jpeg::is_complete(bytes) {
         return Err(DataError::Truncated {
             name: name.to_owned(),
         });
@@ -155,50 +170,46 @@ fn decode_format(
             limit: options.max_pixels,
         });
     }
+    if let (ImageFormat::Jpeg, Some(enough)) = (format, options.enough)
+        && let Some(factor) = enough.factor(width, height)
+    {
+        let orientation = orientation(&mut decoder, options);
+        if let Some(small) = jpeg::decode_smaller(bytes, factor, name)? {
+            return Ok(turned(small, orientation));
+        }
+    }
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(decoder.total_bytes().saturating_add(CODEC_BYTES));
     decoder.set_limits(limits).map_err(refuse)?;
-    let orientation = match options.exif_orientation {
-        // An image whose EXIF data are damaged is shown as it lies.
-        true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
-        false => Orientation::NoTransforms,
-    };
+    let orientation = orientation(&mut decoder, options);
     let decoded = DynamicImage::from_decoder(decoder).map_err(refuse)?;
-    let mut rgb = DynamicImage::ImageRgb8(decoded.into_rgb8());
-    rgb.apply_orientation(orientation);
-    Ok(Image {
-        width: rgb.width() as usize,
-        height: rgb.height() as usize,
-        pixels: rgb.into_rgb8().into_raw(),
-    })
+    Ok(turned(decoded.into_rgb8(), orientation))
 }
 
-/// Whether a JPEG stream reaches its end-of-image marker. Thumbnails inside metadata have markers of
-/// their own, so segments are walked by their lengths and only entropy-coded data is scanned.
-fn jpeg_is_complete(bytes: &[u8]) -> bool {
-    const END_OF_IMAGE: u8 = 0xD9;
-    const START_OF_IMAGE: u8 = 0xD8;
-    let mut at = 0;
-    loop {
-        // The next marker: 0xFF and a byte that is neither a stuffed zero, filling nor a restart.
-        let Some(found) = bytes[at..].iter().position(|&b| b == 0xFF) else {
-            return false;
-        };
-        at += found + 1;
-        match bytes.get(at) {
-            None => return false,
-            Some(&END_OF_IMAGE) => return true,
-            Some(0x00 | 0x01 | 0xD0..=0xD7 | &START_OF_IMAGE) => at += 1,
-            Some(0xFF) => {}
-            Some(_) => {
-                let Some(length) = bytes[at + 1..].first_chunk() else {
-                    return false;
-                };
-                at += 1 + usize::from(u16::from_be_bytes(*length));
-                if at > bytes.len() {
-                    return false;
-                }
-            }
-        }
+/// How an image is turned. One whose EXIF data are damaged is shown as it lies.
+fn orientation(decoder: &mut impl ImageDecoder, options: DecodeOptions) -> Orientation {
+    match options.exif_orientation {
+        true => decoder.orientation().unwrap_or(Orientation::NoTransforms),
+        false => Orientation::NoTransforms,
+    }
+}
+
+fn turned(rgb: RgbImage, orientation: Orientation) -> Image {
+    let mut image = DynamicImage::ImageRgb8(rgb);
+    image.apply_orientation(orientation);
+    Image {
+        width: image.width() as usize,
+        height: image.height() as usize,
+        pixels: image.into_rgb8().into_raw(),
+    }
+}
+
+impl Enough {
+    /// The largest factor by which an image can be smaller and still have enough; `None` if there is none.
+    fn factor(self, width: usize, height: usize) -> Option<usize> {
+        jpeg::FACTORS.into_iter().find(|factor| {
+            let (width, height) = (width / factor, height / factor);
+            (width * height) as u64 >= self.pixels && width.min(height) >= self.short_side
+        })
     }
 }

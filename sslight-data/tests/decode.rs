@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
-use sslight_data::decode::{decode, decode_with, read};
+use sslight_data::decode::{Enough, decode, decode_with, read};
 use sslight_data::{DataError, DecodeOptions, Image, Split, open};
 
 fn data(name: &str) -> PathBuf {
@@ -287,4 +287,61 @@ fn a_file_that_is_no_file_is_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let message = read(dir.path()).unwrap_err().to_string();
     assert!(message.contains("it is no file"), "{message}");
+}
+
+#[test]
+fn a_large_jpeg_may_be_decoded_smaller_and_shows_the_same() {
+    let (width, height) = (1200usize, 900usize);
+    let large = ImageBuffer::from_fn(width as u32, height as u32, |x, y| {
+        Rgb([(x / 5) as u8, (y / 4) as u8, ((x + y) / 9) as u8])
+    });
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 95);
+    encoder
+        .encode_image(&DynamicImage::from(large.clone()))
+        .unwrap();
+    let with = |pixels, short_side| {
+        let options = DecodeOptions {
+            enough: Some(Enough { pixels, short_side }),
+            ..DecodeOptions::default()
+        };
+        decode_with(&bytes, "large.jpg", options).unwrap()
+    };
+    for (pixels, short_side, factor) in [
+        (1, 1, 8),
+        (1, 225, 4),
+        (300 * 225 + 1, 1, 2),
+        (600 * 450 + 1, 1, 1),
+        (1, 451, 1),
+    ] {
+        let image = with(pixels, short_side);
+        assert_eq!(
+            (image.width, image.height),
+            (width.div_ceil(factor), height.div_ceil(factor))
+        );
+        for (x, y) in [
+            (10, 10),
+            (image.width / 2, image.height / 3),
+            (image.width - 10, 40),
+        ] {
+            let at = |side: usize| (side * factor + factor / 2) as u32;
+            let original = large.get_pixel(at(x), at(y)).0;
+            let shown = image.pixel(x, y);
+            let far = shown.iter().zip(original).any(|(a, b)| a.abs_diff(b) > 6);
+            assert!(!far, "factor {factor} at {x} {y}: {shown:?} {original:?}");
+        }
+    }
+    // CMYK is left to the usual decoder, whatever is enough.
+    let cmyk = fs::read(data("cmyk.jpg")).unwrap();
+    let options = DecodeOptions {
+        enough: Some(Enough {
+            pixels: 1,
+            short_side: 1,
+        }),
+        ..DecodeOptions::default()
+    };
+    assert_eq!(
+        decode_with(&cmyk, "cmyk.jpg", options).unwrap(),
+        decode(&cmyk, "cmyk.jpg").unwrap()
+    );
 }

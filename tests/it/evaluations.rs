@@ -275,6 +275,8 @@ fn fine_tuning_takes_the_first_layers_of_the_head_from_a_run_and_from_the_refere
     );
     assert_eq!((record.train_images, record.validation_images), (12, 24));
     assert_eq!(evaluated.results, run.join("results.jsonl"));
+    let list = evaluated.folder.unwrap().join("images.txt");
+    assert_eq!(fs::read_to_string(list).unwrap().lines().count(), 12);
     assert_eq!(results(&[run]).unwrap().len(), 1);
 
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);

@@ -92,6 +92,9 @@ pub struct RunConfig {
     pub exif_orientation: bool,
     /// Images of more pixels count as unreadable.
     pub max_pixels: u64,
+    /// Whether large JPEG files are decoded at a half, a quarter or an eighth of their size where all views allow it; their
+    /// pixels are others then.
+    pub scaled_decoding: bool,
     /// The run folder; `None` (auto) is named after the run, see [`RunConfig::out_dir`].
     #[serde(with = "words::auto")]
     pub out: Option<String>,

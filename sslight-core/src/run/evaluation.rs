@@ -164,16 +164,43 @@ impl LabelledData {
     }
 
     /// The training images, or this share of each class, drawn with the seed.
-    pub(super) fn train_share(
-        &self,
-        share: f64,
-        seed: u64,
-    ) -> Result<Arc<dyn ImageSource>, DataError> {
+    pub(super) fn train_share(&self, share: f64, seed: u64) -> Result<TrainImages, DataError> {
         let train = Arc::clone(&self.train);
         if share == 1.0 {
-            return Ok(train);
+            return Ok(TrainImages {
+                source: train,
+                drawn: None,
+            });
         }
-        Ok(Arc::new(Subset::share_of_classes(train, share, seed)?))
+        Ok(TrainImages::some(Subset::share_of_classes(
+            train, share, seed,
+        )?))
+    }
+}
+
+/// The images that an evaluation trains on.
+pub(super) struct TrainImages {
+    pub(super) source: Arc<dyn ImageSource>,
+    /// The same, if they are not all.
+    drawn: Option<Arc<Subset>>,
+}
+
+impl TrainImages {
+    /// Some of the training images.
+    pub(super) fn some(subset: Subset) -> Self {
+        let drawn = Arc::new(subset);
+        Self {
+            source: Arc::clone(&drawn) as Arc<dyn ImageSource>,
+            drawn: Some(drawn),
+        }
+    }
+
+    /// Writes down which images they are, if they are not all: `images.txt`, which `finetune.subset` reads.
+    pub(super) fn write_list(&self, place: &Place) -> Result<(), RunError> {
+        match &self.drawn {
+            Some(subset) => Ok(place.write("images.txt", subset.list().as_bytes())?),
+            None => Ok(()),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use sslight_models::weights::{WeightMap, named_tensors};
 
 use super::evaluation::{
     Evaluated, EvaluationOptions, EvaluationRecord, LabelledData, Place, Progress, Subject,
-    augmented, left_out,
+    TrainImages, augmented, left_out,
 };
 use super::evaluation_files::{WeightsToWrite, write_tally};
 use super::evaluator::EVAL_BATCH;
@@ -48,7 +48,8 @@ pub fn finetune<B: AutodiffBackend>(
     let started = Instant::now();
     let tune = &settings.finetune;
     let data = LabelledData::open(config, "fine-tuning")?;
-    let train = labelled_part(config, tune, &data)?;
+    let shown = labelled_part(config, tune, &data)?;
+    let train = Arc::clone(&shown.source);
     let (backbone, loaded) = options.subject.backbone::<B>(config, device)?;
     if let Some(loaded) = loaded {
         (options.tell)(Progress::Note(loaded));
@@ -78,6 +79,7 @@ pub fn finetune<B: AutodiffBackend>(
     let out = tune.out.as_deref();
     let place = Place::new(options.run, out, "finetune", &identity);
     place.create()?;
+    shown.write_list(&place)?;
 
     let how = Fit {
         course: Course {
@@ -185,7 +187,7 @@ fn labelled_part(
     config: &RunConfig,
     tune: &Finetune,
     data: &LabelledData,
-) -> Result<Arc<dyn ImageSource>, RunError> {
+) -> Result<TrainImages, RunError> {
     if tune.subset.is_empty() {
         return Ok(data.train_share(tune.fraction, config.seed)?);
     }
@@ -199,7 +201,7 @@ fn labelled_part(
     }
     let list = std::fs::read_to_string(path).on(path, "read the list of images")?;
     let train = Arc::clone(&data.train);
-    Ok(Arc::new(Subset::listed(train, &list, path)?))
+    Ok(TrainImages::some(Subset::listed(train, &list, path)?))
 }
 
 /// The classifier in front of the backbone, and what it is in words.

@@ -42,13 +42,15 @@ pub fn probe<B: AutodiffBackend>(
     let started = Instant::now();
     let probe = &settings.probe;
     let data = LabelledData::open(config, "a linear probe")?;
-    let train = data.train_share(probe.fraction, config.seed)?;
+    let shown = data.train_share(probe.fraction, config.seed)?;
+    let train = Arc::clone(&shown.source);
     let (extractor, blocks) = extractor::<B>(config, probe, &mut options, device)?;
     let batch = probe.batch(train.len()).min(train.len());
     let protocol = protocol(config, probe, train.len(), batch, blocks);
     let identity = identity(config, settings, &options)?;
     let place = Place::new(options.run, probe.out.as_deref(), "probe", &identity);
     place.create()?;
+    shown.write_list(&place)?;
 
     let tell = &mut options.tell;
     let mut look = |source: &Arc<dyn ImageSource>| -> Result<_, RunError> {

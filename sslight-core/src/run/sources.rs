@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sslight_data::decode::Enough;
 use sslight_data::{
     DataError, DecodeOptions, HoldOut, ImageSource, OpenOptions, Split, Subset, open_with,
     validation_of_with,
@@ -19,10 +20,25 @@ pub fn open_options(config: &RunConfig) -> OpenOptions {
         decode: DecodeOptions {
             exif_orientation: config.exif_orientation,
             max_pixels: config.max_pixels,
+            enough: config.scaled_decoding.then(|| enough(config)),
         },
         keep: config.cache.into(),
         keep_bytes: (config.cache_gb * GIGABYTE) as u64,
         ..OpenOptions::default()
+    }
+}
+
+/// The size of which no crop of the run has fewer pixels than its view, and no evaluation enlarges.
+fn enough(config: &RunConfig) -> Enough {
+    let recipe = config.view_recipe();
+    let of_views = recipe.views.iter().map(|view| {
+        // The narrowest crop of the least area has at least as many pixels on its shorter side as the view.
+        let narrowest = view.ratio[1].max(1.0 / view.ratio[0]);
+        ((view.size * view.size) as f64 * narrowest / view.scale[0]).ceil() as u64
+    });
+    Enough {
+        pixels: of_views.max().unwrap_or(0),
+        short_side: config.eval.resize,
     }
 }
 

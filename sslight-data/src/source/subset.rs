@@ -221,6 +221,22 @@ impl Subset {
         Ok(Self { source, indices })
     }
 
+    /// Its images as a list that [`Self::listed`] reads: `index,label,class,file name`, as the paper's lists; the index
+    /// is the place in the source. Without labels, a name a line.
+    pub fn list(&self) -> String {
+        let line = |&index: &usize| {
+            let name = self.source.name(index);
+            let file = name.rsplit(['/', '\\']).next().unwrap_or(&name);
+            let label = self.source.label(index);
+            let class = label.and_then(|label| self.source.class_names().get(label));
+            match (label, class) {
+                (Some(label), Some(class)) => format!("{index},{label},{class},{file}\n"),
+                _ => format!("{name}\n"),
+            }
+        };
+        self.indices.iter().map(line).collect()
+    }
+
     /// The places of its images in the source.
     pub fn indices(&self) -> &[usize] {
         &self.indices
@@ -314,6 +330,15 @@ mod tests {
         let all = Subset::share_of_classes(embedded(), 1.0, 0).unwrap();
         assert_eq!(all.len(), embedded().len());
         assert!(Subset::share_of_classes(embedded(), 0.0, 0).is_err());
+    }
+
+    #[test]
+    fn what_was_drawn_can_be_written_down_and_read_again() {
+        let drawn = Subset::share_of_classes(embedded(), 0.01, 3).unwrap();
+        let list = drawn.list();
+        assert_eq!(list.lines().count(), drawn.len());
+        let read = Subset::listed(embedded(), &list, Path::new("images.txt")).unwrap();
+        assert_eq!(read.indices(), drawn.indices());
     }
 
     #[test]
