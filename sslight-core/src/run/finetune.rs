@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use sslight_data::loader::eval_subset;
-use sslight_data::{DataError, ImageSource, Subset};
+use sslight_data::{DataError, Subset};
 use sslight_models::Backbone;
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::ParamInit;
