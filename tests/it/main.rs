@@ -4,6 +4,7 @@
 
 mod collapse;
 mod configs;
+mod data;
 mod evaluations;
 mod grid;
 mod init;
