@@ -164,6 +164,27 @@ fn parquet_as_the_hub_has_it() {
     check(&data("hub/data/train-*.parquet"), &CLASSES);
     check(&data("named.parquet"), &CLASSES);
     check(&data("unlabelled.parquet"), &[]);
+    // Test images of the hub have the label -1.
+    check(&data("hidden.parquet"), &[]);
+}
+
+#[test]
+fn rows_without_an_image_or_a_label_are_unreadable_images() {
+    let source = open(&data("some-missing.parquet"), Split::Train).unwrap();
+    assert_eq!((source.len(), source.class_names().len()), (12, 3));
+    let message = |index: usize| source.image(index).unwrap_err().to_string();
+    has(
+        &message(4),
+        &[
+            "some-missing.parquet/dog_000.png: the row has no label",
+            "add its label",
+        ],
+    );
+    has(
+        &message(7),
+        &["some-missing.parquet row 7: the row has no bytes of an image"],
+    );
+    assert!(source.image(5).is_ok() && source.image(11).is_ok());
 }
 
 #[test]
@@ -356,6 +377,35 @@ fn samples_that_miss_a_member_are_unreadable_images() {
         &["shard.tar: c.png has no label, and others have one"],
     );
     has(&message(3), &["shard.tar/d.jpg: content is not a JPEG"]);
+}
+
+#[test]
+fn images_that_are_links_are_unreadable_and_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("linked.tar");
+    let png = fs::read(data("folder/cat/cat_000.png")).unwrap();
+    let mut builder = tar::Builder::new(fs::File::create(&path).unwrap());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(png.len() as u64);
+    builder.append_data(&mut header, "a.png", &png[..]).unwrap();
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    builder.append_link(&mut link, "b.png", "a.png").unwrap();
+    builder.finish().unwrap();
+    let source = open(path.to_str().unwrap(), Split::Train).unwrap();
+    assert_eq!(source.len(), 2);
+    assert!(source.image(0).is_ok() || source.image(1).is_ok());
+    let messages: Vec<String> = (0..2)
+        .filter_map(|i| Some(source.image(i).err()?.to_string()))
+        .collect();
+    has(
+        &messages.concat(),
+        &[
+            "linked.tar: b.png is a link",
+            "pack the files that links lead to",
+        ],
+    );
 }
 
 #[test]

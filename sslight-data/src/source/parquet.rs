@@ -246,6 +246,10 @@ impl ParquetSource {
             if let Some(column) = label_column {
                 labels.read(&reader, group, column, path, &mut self.labels)?;
                 labels.some = true;
+                if self.labels.len() != self.names.len() {
+                    let reason = format!("row group {group} has other labels than images");
+                    return Err(refuse(path, reason, "fetch it again"));
+                }
             }
             self.labels.resize(self.names.len(), NO_LABEL);
             let per_block = rows_per_block(rows, image_bytes);
@@ -405,6 +409,8 @@ impl Labels {
         .map_err(damaged)?;
         for text in texts {
             labels.push(match text {
+                // The hub's mark of test images.
+                Some(text) if text == "-1" => NO_LABEL,
                 Some(text) => self.place(text),
                 None => NO_LABEL,
             });
@@ -508,6 +514,14 @@ impl ImageSource for ParquetSource {
 
     fn stored(&self, index: usize) -> Result<Stored, DataError> {
         let number = self.block(index).ok_or_else(|| out_of_range(self, index))?;
+        if !self.class_names.is_empty() && self.label(index).is_none() {
+            return Err(DataError::Unusable {
+                reason: format!(
+                    "{}: the row has no label, and others have one; add its label, or leave the row out",
+                    self.name(index)
+                ),
+            });
+        }
         let Block {
             file,
             group,

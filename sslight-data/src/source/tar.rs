@@ -126,8 +126,9 @@ pub(super) fn index(file: File, name: &str) -> Result<PackedIndex, DataError> {
             continue;
         };
         let kind = entry.header().entry_type();
-        let is_link = kind.is_symlink() || kind.is_hard_link();
-        if !kind.is_file() && !is_link {
+        let is_image = is_image_name(as_path(&path).file_name().unwrap_or(OsStr::new("")));
+        // Directories and headers of the format; but an image that is stored in another way is not passed over.
+        if !kind.is_file() && !is_image {
             continue;
         }
         if key != sample.key {
@@ -150,12 +151,11 @@ pub(super) fn index(file: File, name: &str) -> Result<PackedIndex, DataError> {
             return Err(refuse(format!("{} stands in it twice", printable(&path))));
         }
         sample.endings.push(ending.to_vec());
-        let is_image = is_image_name(as_path(&path).file_name().unwrap_or(OsStr::new("")));
-        if is_image && is_link {
+        if is_image && !kind.is_file() {
             index.push_fault(
                 &path,
                 format!(
-                    "{name}: {} is a link; pack the files that links lead to",
+                    "{name}: {} is a link or stored with gaps; pack the files that links lead to, without gaps",
                     printable(&path)
                 ),
             );

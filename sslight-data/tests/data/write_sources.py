@@ -77,6 +77,12 @@ def parquet(path, samples, label, group, compression):
         features["label"] = {"names": CLASSES, "_type": "ClassLabel"}
     elif label == "name":
         columns["label"] = pa.array([CLASSES[label] for label, *_ in samples])
+    elif label == "some":
+        labels = [None if place == 4 else label for place, (label, *_) in enumerate(samples)]
+        columns["label"] = pa.array(labels, pa.int64())
+        columns["image"] = pa.array([None if place == 7 else row for place, row in enumerate(rows)], struct)
+    elif label == "hidden":
+        columns["label"] = pa.array([-1] * len(samples), pa.int64())
     elif label == "wrong":
         columns["label"] = pa.array([0.5 + label for label, *_ in samples], pa.float64())
     table = pa.table(columns).replace_schema_metadata(hub_metadata(**features))
@@ -155,6 +161,8 @@ def main(out):
     parquet(folder / "validation-00000-of-00001.parquet", all_images[::2], "number", 100, "gzip")
     parquet(out / "named.parquet", all_images, "name", 5, "lz4")
     parquet(out / "unlabelled.parquet", all_images, None, 5, "none")
+    parquet(out / "some-missing.parquet", all_images, "some", 5, "snappy")
+    parquet(out / "hidden.parquet", all_images, "hidden", 5, "snappy")
     parquet(out / "wrong-label.parquet", all_images, "wrong", 5, "snappy")
 
     folder = out / "cifar-10-batches-bin"
