@@ -2,6 +2,7 @@
 //! Gaussian convolution by extended box filtering", 2011), in the 24-bit fixed point of Pillow.
 
 use crate::Image;
+use crate::planes::{Planes, through_planes};
 use crate::simd::{Loop, dispatch};
 
 /// Box blurs per axis.
@@ -53,85 +54,141 @@ impl ExtendedBox {
 /// Blurs with a Gaussian of standard deviation `sigma` pixels; borders are continued. A `sigma` that is
 /// not positive leaves the picture as it is.
 pub fn gaussian_blur(image: &mut Image, sigma: f64) {
-    if sigma.is_nan() || sigma <= 0.0 {
-        return;
+    through_planes(image, |planes| Blur::default().apply(planes, sigma));
+}
+
+/// Blurs pictures with buffers of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Blur {
+    /// Of a pass.
+    pass: Pass,
+    /// What a vertical pass reads.
+    source: Vec<u8>,
+}
+
+/// Buffers of one pass over one line.
+#[derive(Debug, Default)]
+struct Pass {
+    padded: Vec<u8>,
+    /// Sums of the samples of full weight, of boxes larger than the usual ones.
+    inner: Vec<u32>,
+}
+
+impl Blur {
+    /// As [`gaussian_blur`].
+    pub(crate) fn apply(&mut self, planes: &mut Planes, sigma: f64) {
+        if sigma.is_nan() || sigma <= 0.0 {
+            return;
+        }
+        let shape = ExtendedBox::for_sigma(sigma);
+        let (width, height) = (planes.width(), planes.height());
+        dispatch(Both {
+            samples: planes.samples_mut(),
+            sides: [width, height],
+            shape,
+            buffers: self,
+        });
     }
-    let shape = ExtendedBox::for_sigma(sigma);
-    dispatch(Blur { image, shape });
 }
 
 /// All passes.
-struct Blur<'a> {
-    image: &'a mut Image,
+struct Both<'a> {
+    samples: &'a mut [u8],
+    sides: [usize; 2],
     shape: ExtendedBox,
+    buffers: &'a mut Blur,
 }
 
-impl Loop for Blur<'_> {
+impl Loop for Both<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        blur_rows(self.image, self.shape);
-        blur_columns(self.image, self.shape);
+        let [width, height] = self.sides;
+        let Blur { pass, source } = self.buffers;
+        blur_rows(self.samples, width, self.shape, pass);
+        source.resize(width * height, 0);
+        for plane in self.samples.chunks_exact_mut(width * height) {
+            blur_columns(plane, width, self.shape, source, &mut pass.inner);
+        }
     }
 }
 
 /// All horizontal passes, row by row: a row stays in the first-level cache.
 #[inline(always)]
-fn blur_rows(image: &mut Image, shape: ExtendedBox) {
-    let row_bytes = image.row_bytes();
-    let margin = 3 * shape.reach();
-    let mut padded = vec![0; row_bytes + 2 * margin];
-    let mut inner = vec![0; row_bytes];
-    for row in image.pixels.chunks_exact_mut(row_bytes) {
+fn blur_rows(samples: &mut [u8], width: usize, shape: ExtendedBox, pass: &mut Pass) {
+    let reach = shape.reach();
+    let Pass { padded, inner } = pass;
+    padded.resize(width + 2 * reach, 0);
+    inner.resize(width, 0);
+    for row in samples.chunks_exact_mut(width) {
         for _ in 0..PASSES {
-            padded[margin..margin + row_bytes].copy_from_slice(row);
-            let last = row_bytes - 3;
-            for i in 0..margin {
-                padded[i] = row[i % 3];
-                padded[margin + row_bytes + i] = row[last + i % 3];
-            }
-            inner.fill(0);
-            for k in 0..2 * shape.radius + 1 {
-                for (sum, &v) in inner.iter_mut().zip(&padded[3 * (k + 1)..]) {
-                    *sum += u32::from(v);
-                }
-            }
-            let outer = padded.iter().zip(&padded[2 * margin..]);
-            for ((out, &inner), (&a, &b)) in row.iter_mut().zip(&inner).zip(outer) {
-                *out = shape.weigh(inner, u32::from(a) + u32::from(b));
-            }
+            padded[..reach].fill(row[0]);
+            padded[reach..reach + width].copy_from_slice(row);
+            padded[reach + width..].fill(row[width - 1]);
+            let lines = |offset: usize| &padded[offset..offset + width];
+            weigh_lines(lines, shape, inner, row);
         }
     }
 }
 
-/// All vertical passes, each from one buffer to the other.
+/// All vertical passes over one plane, each from one buffer to the other.
 #[inline(always)]
-fn blur_columns(image: &mut Image, shape: ExtendedBox) {
-    let row_bytes = image.row_bytes();
-    let last = image.height - 1;
+fn blur_columns(
+    plane: &mut [u8],
+    width: usize,
+    shape: ExtendedBox,
+    source: &mut [u8],
+    inner: &mut [u32],
+) {
+    let last = plane.len() / width - 1;
     let reach = shape.reach();
-    let mut inner = vec![0; row_bytes];
-    let mut source = image.pixels.clone();
-    for pass in 0..PASSES {
-        if pass > 0 {
-            std::mem::swap(&mut source, &mut image.pixels);
+    for _ in 0..PASSES {
+        source.copy_from_slice(plane);
+        for (y, out) in plane.chunks_exact_mut(width).enumerate() {
+            // Row y + offset - reach, continued at the borders.
+            let row = |offset: usize| {
+                let y = (y + offset).saturating_sub(reach).min(last);
+                &source[y * width..(y + 1) * width]
+            };
+            weigh_lines(row, shape, inner, out);
         }
-        // Row y + offset - reach, continued at the borders.
-        let row = |y: usize, offset: usize| {
-            let y = (y + offset).saturating_sub(reach).min(last);
-            &source[y * row_bytes..(y + 1) * row_bytes]
-        };
-        for (y, out) in image.pixels.chunks_exact_mut(row_bytes).enumerate() {
+    }
+}
+
+/// The weighted sum of `2 * reach + 1` lines, of which the first and the last have the lower weight.
+#[inline(always)]
+fn weigh_lines<'a>(
+    line: impl Fn(usize) -> &'a [u8],
+    shape: ExtendedBox,
+    inner: &mut [u32],
+    out: &mut [u8],
+) {
+    let outer = line(0).iter().zip(line(2 * shape.reach()));
+    match shape.radius {
+        // The usual ones, in one loop each. Sums of so few samples fit 16 bits.
+        0 => {
+            for ((out, (a, z)), b) in out.iter_mut().zip(outer).zip(line(1)) {
+                *out = shape.weigh(u32::from(*b), u32::from(u16::from(*a) + u16::from(*z)));
+            }
+        }
+        1 => {
+            let inner = line(1).iter().zip(line(2)).zip(line(3));
+            for ((out, (a, z)), ((b, c), d)) in out.iter_mut().zip(outer).zip(inner) {
+                let inner = u16::from(*b) + u16::from(*c) + u16::from(*d);
+                let outer = u16::from(*a) + u16::from(*z);
+                *out = shape.weigh(u32::from(inner), u32::from(outer));
+            }
+        }
+        _ => {
             inner.fill(0);
-            for offset in 1..2 * reach {
-                for (sum, &v) in inner.iter_mut().zip(row(y, offset)) {
-                    *sum += u32::from(v);
+            for offset in 1..2 * shape.reach() {
+                for (sum, sample) in inner.iter_mut().zip(line(offset)) {
+                    *sum += u32::from(*sample);
                 }
             }
-            let outer = row(y, 0).iter().zip(row(y, 2 * reach));
-            for ((out, &inner), (&a, &b)) in out.iter_mut().zip(&inner).zip(outer) {
-                *out = shape.weigh(inner, u32::from(a) + u32::from(b));
+            for ((out, inner), (a, z)) in out.iter_mut().zip(inner.iter()).zip(outer) {
+                *out = shape.weigh(*inner, u32::from(*a) + u32::from(*z));
             }
         }
     }

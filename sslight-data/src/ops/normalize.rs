@@ -1,6 +1,7 @@
 //! 8-bit samples to normalised floats, interleaved to planar.
 
 use crate::Image;
+use crate::planes::Planes;
 
 /// Maps 8-bit RGB to `(v / 255 - mean) / std` per channel, in `f32` with one rounding an operation.
 ///
@@ -25,13 +26,7 @@ impl Normalizer {
     /// # Panics
     /// If `out` does not hold exactly `3 * height * width` values.
     pub fn write(&self, image: &Image, out: &mut [f32]) {
-        assert_eq!(
-            out.len(),
-            image.pixels.len(),
-            "Normalizer::write: the output must hold 3x{}x{} values",
-            image.height,
-            image.width
-        );
+        check_length(out, image.width, image.height);
         let plane = image.width * image.height;
         let pixels = image.pixels.as_chunks::<3>().0;
         for (channel, (plane, table)) in out.chunks_exact_mut(plane).zip(&self.table).enumerate() {
@@ -40,6 +35,26 @@ impl Normalizer {
             }
         }
     }
+
+    /// As [`Self::write`].
+    pub(crate) fn write_planes(&self, planes: &Planes, out: &mut [f32]) {
+        let (width, height) = (planes.width(), planes.height());
+        check_length(out, width, height);
+        let out = out.chunks_exact_mut(width * height);
+        for ((out, plane), table) in out.zip(planes.channels()).zip(&self.table) {
+            for (out, sample) in out.iter_mut().zip(plane) {
+                *out = table[usize::from(*sample)];
+            }
+        }
+    }
+}
+
+fn check_length(out: &[f32], width: usize, height: usize) {
+    assert_eq!(
+        out.len(),
+        3 * width * height,
+        "Normalizer: the output must hold 3x{height}x{width} values"
+    );
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! Anti-aliased bicubic and bilinear resizing in fixed point, as Pillow 9.2 does it: horizontal pass first, 8 bits
 //! in between.
 //!
-//! The picture is read through the crop box, so that nothing is copied before the first pass, and the
-//! filter never sees a pixel outside the box. Only a window of the output may be asked for; then only
+//! The filter never sees a pixel outside the crop box. Only a window of the output may be asked for; then only
 //! the columns and rows behind it are computed.
+//!
+//! Both passes take sums of whole lines: the box is turned before the horizontal pass, so that its columns are lines, and
+//! turned back after it. Then a weight is the same for all samples of a vector, and none has to be gathered.
 
 use super::crop::CropBox;
+use super::transpose::{STEP, transpose};
 use crate::Image;
+use crate::planes::Planes;
 use crate::simd::{Loop, dispatch};
 
 /// Fraction bits of the fixed-point weights. 8-bit samples times weights whose absolute sum stays
@@ -54,62 +58,69 @@ fn keys(t: f64) -> f64 {
     }
 }
 
-/// Taps of the horizontal pass that are taken at a time: four pixels of four samples fill a vector of 16.
-const TAPS: usize = 4;
-
 /// Source window of one output position and its place in the table of weights.
+#[derive(Debug)]
 struct Window {
     start: usize,
     weights: std::ops::Range<usize>,
 }
 
 /// The filter along one axis for a range of output positions.
+#[derive(Debug, Default)]
 struct Axis {
     windows: Vec<Window>,
     weights: Vec<i32>,
+    /// The weights of one window before they are rounded.
+    exact: Vec<f64>,
 }
 
 impl Axis {
-    /// The filter that maps `source` samples to `output` samples, for the output positions in `wanted`;
-    /// `None` where the pass would be the identity.
-    fn new(
+    /// Becomes the filter that maps `source` samples to `output` samples, for the output positions in `wanted`.
+    fn set(
+        &mut self,
         source: usize,
         output: usize,
         wanted: std::ops::Range<usize>,
         interpolation: Interpolation,
-    ) -> Option<Self> {
+    ) {
+        self.windows.clear();
+        self.weights.clear();
         if source == output {
-            return None;
+            self.set_identity(wanted);
+            return;
         }
         let scale = source as f64 / output as f64;
         let filter_scale = scale.max(1.0);
         let per_pixel = 1.0 / filter_scale;
         let support = interpolation.support() * filter_scale;
-        let mut axis = Self {
-            windows: Vec::with_capacity(wanted.len()),
-            weights: Vec::with_capacity(wanted.len() * (2.0 * support + 2.0) as usize),
-        };
-        let mut exact = Vec::new();
         for x in wanted {
             let center = (x as f64 + 0.5) * scale;
             // A cast to an unsigned integer truncates and stops at zero, which is what is wanted here.
             let start = (center - support + 0.5) as usize;
             let end = ((center + support + 0.5) as usize).min(source);
-            exact.clear();
+            self.exact.clear();
             let weight = |j| interpolation.weight((j as f64 - center + 0.5) * per_pixel);
-            exact.extend((start..end).map(weight));
-            let total: f64 = exact.iter().sum();
-            let first = axis.weights.len();
-            axis.weights.extend(exact.iter().map(|w| {
+            self.exact.extend((start..end).map(weight));
+            let total: f64 = self.exact.iter().sum();
+            let first = self.weights.len();
+            self.weights.extend(self.exact.iter().map(|w| {
                 let fixed = w / total * f64::from(1 << PRECISION);
                 (fixed + 0.5_f64.copysign(fixed)) as i32
             }));
-            axis.windows.push(Window {
+            self.windows.push(Window {
                 start,
-                weights: first..axis.weights.len(),
+                weights: first..self.weights.len(),
             });
         }
-        Some(axis)
+    }
+
+    /// One sample of full weight for each position, which gives that sample.
+    fn set_identity(&mut self, wanted: std::ops::Range<usize>) {
+        self.weights.push(1 << PRECISION);
+        self.windows.extend(wanted.map(|start| Window {
+            start,
+            weights: 0..1,
+        }));
     }
 
     /// The source samples that any window touches.
@@ -118,10 +129,16 @@ impl Axis {
         let end = self.windows.iter().map(|w| w.start + w.weights.len());
         start..end.max().unwrap_or(start)
     }
+
+    /// Start and weights of each window.
+    fn windows(&self) -> impl ExactSizeIterator<Item = (usize, &[i32])> {
+        let of = |window: &Window| (window.start, &self.weights[window.weights.clone()]);
+        self.windows.iter().map(of)
+    }
 }
 
 /// Fixed point to 8 bits, clipped.
-#[inline]
+#[inline(always)]
 fn to_u8(fixed: i32) -> u8 {
     (fixed >> PRECISION).clamp(0, 255) as u8
 }
@@ -129,165 +146,253 @@ fn to_u8(fixed: i32) -> u8 {
 /// Resizes a box of the picture to `width` x `height` pixels, bicubic. A box that reaches beyond the picture is
 /// cut at its border; a zero side counts as one pixel.
 pub fn resize_crop(image: &Image, area: CropBox, width: usize, height: usize) -> Image {
-    let (width, height) = (width.max(1), height.max(1));
-    let window = CropBox::whole(width, height);
-    resize_window(image, area, (width, height), window, Interpolation::Bicubic)
+    let mut out = Planes::default();
+    let target = Target::whole(width, height);
+    Resizer::default().resize(image, area, &target, &mut out);
+    out.to_image()
 }
 
-/// As [`resize_crop`] to `full` = (width, height), of which only `window` is computed, and with any interpolation.
-pub(crate) fn resize_window(
-    image: &Image,
-    area: CropBox,
-    full: (usize, usize),
-    window: CropBox,
-    interpolation: Interpolation,
-) -> Image {
-    let area = area.clamped_to(image.width, image.height);
-    let columns = window.left..window.left + window.width;
-    let rows = window.top..window.top + window.height;
-    let horizontal = Axis::new(area.width, full.0, columns.clone(), interpolation);
-    let vertical = Axis::new(area.height, full.1, rows.clone(), interpolation);
-    let source_rows = vertical.as_ref().map_or(rows, Axis::touched);
+/// What a box is resized to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    /// Width and height of the whole output.
+    pub(crate) full: (usize, usize),
+    /// The part of it that is computed.
+    pub(crate) window: CropBox,
+    pub(crate) interpolation: Interpolation,
+    /// Whether the computed part is mirrored left to right.
+    pub(crate) flip: bool,
+}
 
-    let first = (area.top + source_rows.start) * image.row_bytes() + 3 * area.left;
-    let pixels = &image.pixels[first..];
-    let row_bytes = 4 * window.width;
-    let mut narrowed = vec![0; source_rows.len() * row_bytes];
-    match &horizontal {
-        Some(axis) => dispatch(FilterRows {
-            pixels,
-            stride: image.row_bytes(),
-            width: area.width,
-            axis,
-            out: &mut narrowed,
-        }),
-        None => {
-            let rows = pixels.chunks(image.row_bytes());
-            for (row, out) in rows.zip(narrowed.chunks_exact_mut(row_bytes)) {
-                widen(&row[3 * columns.start..3 * columns.end], out);
-            }
+impl Target {
+    /// A whole bicubic output; a zero side counts as one pixel.
+    pub(crate) fn whole(width: usize, height: usize) -> Self {
+        let (width, height) = (width.max(1), height.max(1));
+        Self {
+            full: (width, height),
+            window: CropBox::whole(width, height),
+            interpolation: Interpolation::Bicubic,
+            flip: false,
         }
     }
-    let pixels = match &vertical {
-        Some(axis) => {
-            let mut out = vec![0; row_bytes * window.height];
-            dispatch(FilterColumns {
-                rows: &narrowed,
-                first_row: source_rows.start,
-                row_bytes,
-                axis,
-                out: &mut out,
-            });
-            out
-        }
-        None => narrowed,
-    };
-    let three = pixels.as_chunks::<4>().0.iter();
-    Image {
-        width: window.width,
-        height: window.height,
-        pixels: three.flat_map(|[r, g, b, _]| [*r, *g, *b]).collect(),
+}
+
+/// Resizes pictures with buffers of its own, which grow to what the largest one needs.
+#[derive(Debug, Default)]
+pub(crate) struct Resizer {
+    horizontal: Axis,
+    vertical: Axis,
+    /// The box turned: a line a column and channel.
+    columns: Vec<u8>,
+    /// The box after the horizontal pass, still turned: a line a channel and column.
+    narrowed: Vec<u8>,
+    /// The same turned back: a line a row, which holds the row of each channel.
+    rows: Vec<u8>,
+    /// Of one line.
+    sums: Vec<i32>,
+}
+
+impl Resizer {
+    /// Resizes a box of the picture. A box that reaches beyond the picture is cut at its border.
+    pub(crate) fn resize(
+        &mut self,
+        image: &Image,
+        area: CropBox,
+        target: &Target,
+        out: &mut Planes,
+    ) {
+        let area = area.clamped_to(image.width, image.height);
+        let window = target.window;
+        let columns = window.left..window.left + window.width;
+        let rows = window.top..window.top + window.height;
+        let how = target.interpolation;
+        self.horizontal.set(area.width, target.full.0, columns, how);
+        self.vertical.set(area.height, target.full.1, rows, how);
+        out.reset(window.width, window.height);
+        dispatch(Resize {
+            pixels: &image.pixels,
+            row_bytes: image.row_bytes(),
+            area,
+            flip: target.flip,
+            buffers: self,
+            out,
+        });
     }
 }
 
-/// The weights of an axis as the horizontal pass takes them: for each output position groups of [`TAPS`] taps, the weight of
-/// each tap four times, zeros after the last one.
-fn spread(axis: &Axis) -> (usize, Vec<[i32; 4 * TAPS]>) {
-    let longest = axis.windows.iter().map(|window| window.weights.len()).max();
-    let groups = longest.unwrap_or(0).div_ceil(TAPS);
-    let mut table = vec![[0; 4 * TAPS]; groups * axis.windows.len()];
-    for (window, table) in axis.windows.iter().zip(table.chunks_exact_mut(groups)) {
-        let taps = axis.weights[window.weights.clone()].chunks(TAPS);
-        for (group, taps) in table.iter_mut().zip(taps) {
-            for (four, weight) in group.as_chunks_mut::<4>().0.iter_mut().zip(taps) {
-                *four = [*weight; 4];
-            }
-        }
-    }
-    (groups, table)
-}
-
-/// Pixels of three samples as ones of four, so that a pixel is a word.
-#[inline(always)]
-fn widen(pixels: &[u8], out: &mut [u8]) {
-    let pixels = pixels.as_chunks::<3>().0;
-    for (four, [r, g, b]) in out.as_chunks_mut::<4>().0.iter_mut().zip(pixels) {
-        *four = [*r, *g, *b, 0];
-    }
-}
-
-/// Horizontal pass over rows of RGB samples.
-struct FilterRows<'a> {
-    /// The picture, from the first row and column of the box on.
+struct Resize<'a> {
     pixels: &'a [u8],
-    /// Bytes from one of its rows to the next.
-    stride: usize,
-    /// Columns of the box.
-    width: usize,
-    axis: &'a Axis,
-    out: &'a mut [u8],
+    row_bytes: usize,
+    area: CropBox,
+    flip: bool,
+    buffers: &'a mut Resizer,
+    out: &'a mut Planes,
 }
 
-impl Loop for FilterRows<'_> {
+impl Loop for Resize<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let (groups, table) = spread(self.axis);
-        // A row with a fourth sample for each pixel, and room for a whole group after the last one.
-        let mut row = vec![0u8; 4 * (self.width + groups * TAPS)];
-        let rows = self.pixels.chunks(self.stride);
-        for (pixels, out) in rows.zip(self.out.chunks_exact_mut(4 * self.axis.windows.len())) {
-            widen(&pixels[..3 * self.width], &mut row);
-            let windows = self.axis.windows.iter().zip(table.chunks_exact(groups));
-            for ((window, weights), out) in windows.zip(out.as_chunks_mut::<4>().0) {
-                let taps = row[4 * window.start..].as_chunks::<{ 4 * TAPS }>().0;
-                let mut sums = [0i32; 4 * TAPS];
-                for (weights, taps) in weights.iter().zip(taps) {
-                    for lane in 0..4 * TAPS {
-                        sums[lane] += i32::from(taps[lane]) * weights[lane];
-                    }
-                }
-                let mut four = [HALF; 4];
-                for sums in sums.as_chunks::<4>().0 {
-                    for lane in 0..4 {
-                        four[lane] += sums[lane];
-                    }
-                }
-                *out = four.map(to_u8);
+        let Resizer {
+            horizontal,
+            vertical,
+            columns,
+            narrowed,
+            rows,
+            sums,
+        } = self.buffers;
+        let touched = vertical.touched();
+        let width = self.out.width();
+        let (column_bytes, row_bytes) = (
+            touched.len().next_multiple_of(STEP),
+            (3 * width).next_multiple_of(STEP),
+        );
+        columns.resize(3 * self.area.width * column_bytes, 0);
+        let first = (self.area.top + touched.start) * self.row_bytes + 3 * self.area.left;
+        let sides = [3 * self.area.width, touched.len()];
+        let pixels = &self.pixels[first..];
+        transpose(pixels, self.row_bytes, sides, columns, column_bytes);
+
+        narrowed.resize(3 * width * column_bytes, 0);
+        sums.resize(column_bytes.max(width), 0);
+        filter_columns(columns, column_bytes, horizontal, self.flip, sums, narrowed);
+
+        rows.resize(column_bytes * row_bytes, 0);
+        let sides = [touched.len(), 3 * width];
+        transpose(narrowed, column_bytes, sides, rows, row_bytes);
+        filter_rows(rows, [row_bytes, touched.start], vertical, sums, self.out);
+    }
+}
+
+/// Lines that are summed at a time: their weights stay in registers.
+const TAPS: usize = 12;
+
+/// Weighted sum of lines, as 8-bit samples: of `lines`, the one that starts at `first` and each `step` after it, as many as there
+/// are weights and each as long as `out`.
+#[inline(always)]
+fn weighted(
+    lines: &[u8],
+    [first, step]: [usize; 2],
+    weights: &[i32],
+    sums: &mut [i32],
+    out: &mut [u8],
+) {
+    let (whole, rest) = weights.split_at((weights.len() - 1) / TAPS * TAPS);
+    let mut lines = Lines { lines, first, step };
+    let sums = &mut sums[..out.len()];
+    sums.fill(HALF);
+    for weights in whole.as_chunks::<TAPS>().0 {
+        add_lines(lines.take(), weights, sums);
+    }
+    let weights = rest;
+    macro_rules! finish {
+        ($($taps:literal)*) => {
+            match weights.len() {
+                $($taps => finish_lines::<$taps>(lines.take(), weights, sums, out),)*
+                _ => {}
             }
+        };
+    }
+    finish!(1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+/// Equidistant lines, from one on.
+struct Lines<'a> {
+    lines: &'a [u8],
+    first: usize,
+    step: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// The next lines.
+    #[inline(always)]
+    fn take<const N: usize>(&mut self) -> [&'a [u8]; N] {
+        let mut taken: [&[u8]; N] = [&[]; N];
+        for line in &mut taken {
+            *line = &self.lines[self.first..];
+            self.first += self.step;
+        }
+        taken
+    }
+}
+
+#[inline(always)]
+fn add_lines<const N: usize>(mut lines: [&[u8]; N], weights: &[i32; N], sums: &mut [i32]) {
+    for line in &mut lines {
+        *line = &line[..sums.len()];
+    }
+    for (lane, sum) in sums.iter_mut().enumerate() {
+        for tap in 0..N {
+            *sum += i32::from(lines[tap][lane]) * weights[tap];
         }
     }
 }
 
-/// Vertical pass; `first_row` is the source row that `rows` begins with.
-struct FilterColumns<'a> {
-    rows: &'a [u8],
-    first_row: usize,
-    row_bytes: usize,
-    axis: &'a Axis,
-    out: &'a mut [u8],
+#[inline(always)]
+fn finish_lines<const N: usize>(
+    mut lines: [&[u8]; N],
+    weights: &[i32],
+    sums: &[i32],
+    out: &mut [u8],
+) {
+    let Some(weights) = weights.first_chunk::<N>() else {
+        return;
+    };
+    for line in &mut lines {
+        *line = &line[..out.len()];
+    }
+    for (lane, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
+        let mut sum = *sum;
+        for tap in 0..N {
+            sum += i32::from(lines[tap][lane]) * weights[tap];
+        }
+        *out = to_u8(sum);
+    }
 }
 
-impl Loop for FilterColumns<'_> {
-    type Output = ();
+/// The horizontal pass over a turned box, whose lines are one every `stride` bytes: three for each column. The lines of `out` are
+/// in the order of channels.
+#[inline(always)]
+fn filter_columns(
+    columns: &[u8],
+    stride: usize,
+    axis: &Axis,
+    flip: bool,
+    sums: &mut [i32],
+    out: &mut [u8],
+) {
+    let width = axis.windows.len();
+    for (x, (start, weights)) in axis.windows().enumerate() {
+        let x = if flip { width - 1 - x } else { x };
+        for channel in 0..3 {
+            let lines = [(3 * start + channel) * stride, 3 * stride];
+            let to = (channel * width + x) * stride;
+            weighted(columns, lines, weights, sums, &mut out[to..to + stride]);
+        }
+    }
+}
 
-    #[inline(always)]
-    fn run(self) {
-        let mut sums = vec![HALF; self.row_bytes];
-        let outputs = self.out.chunks_exact_mut(self.row_bytes);
-        for (window, out) in self.axis.windows.iter().zip(outputs) {
-            sums.fill(HALF);
-            let first = (window.start - self.first_row) * self.row_bytes;
-            let rows = self.rows[first..].chunks_exact(self.row_bytes);
-            for (row, weight) in rows.zip(&self.axis.weights[window.weights.clone()]) {
-                for (sum, sample) in sums.iter_mut().zip(row) {
-                    *sum += i32::from(*sample) * weight;
-                }
-            }
-            for (out, sum) in out.iter_mut().zip(&sums) {
-                *out = to_u8(*sum);
-            }
+/// The vertical pass over rows that are one every `stride` bytes and begin with `first_row` of the box.
+#[inline(always)]
+fn filter_rows(
+    rows: &[u8],
+    [stride, first_row]: [usize; 2],
+    axis: &Axis,
+    sums: &mut [i32],
+    out: &mut Planes,
+) {
+    let width = out.width();
+    for (y, (start, weights)) in axis.windows().enumerate() {
+        for (channel, plane) in out.channels_mut().into_iter().enumerate() {
+            let lines = [(start - first_row) * stride + channel * width, stride];
+            weighted(
+                rows,
+                lines,
+                weights,
+                sums,
+                &mut plane[y * width..(y + 1) * width],
+            );
         }
     }
 }
@@ -296,6 +401,13 @@ impl Loop for FilterColumns<'_> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::ops::flip::flip_horizontal;
+
+    fn resized(image: &Image, area: CropBox, target: &Target) -> Image {
+        let mut out = Planes::default();
+        Resizer::default().resize(image, area, target, &mut out);
+        out.to_image()
+    }
 
     fn ramp(width: usize, height: usize) -> Image {
         let pixels = (0..3 * width * height).map(|i| (i * 37 % 251) as u8);
@@ -305,8 +417,11 @@ mod tests {
     #[test]
     fn weights_of_each_output_pixel_sum_to_one() {
         for (source, output) in [(1, 32), (5, 2), (500, 224), (224, 500), (20_000, 7)] {
-            let both = [Interpolation::Bicubic, Interpolation::Bilinear];
-            let axes = both.map(|how| Axis::new(source, output, 0..output, how).unwrap());
+            let axes = [Interpolation::Bicubic, Interpolation::Bilinear].map(|how| {
+                let mut axis = Axis::default();
+                axis.set(source, output, 0..output, how);
+                axis
+            });
             for (axis, window) in axes
                 .iter()
                 .flat_map(|axis| axis.windows.iter().map(move |window| (axis, window)))
@@ -368,8 +483,15 @@ mod tests {
             };
             let expected =
                 super::super::crop::crop(&resize_crop(&image, whole, full.0, full.1), window);
-            let part = resize_window(&image, whole, full, window, Interpolation::Bicubic);
-            assert_eq!(part, expected);
+            let mut target = Target {
+                window,
+                ..Target::whole(full.0, full.1)
+            };
+            assert_eq!(resized(&image, whole, &target), expected);
+            let mut mirrored = expected;
+            flip_horizontal(&mut mirrored);
+            target.flip = true;
+            assert_eq!(resized(&image, whole, &target), mirrored);
         }
     }
 }
