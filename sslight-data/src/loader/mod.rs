@@ -16,7 +16,7 @@ use crate::ops::normalize::Normalizer;
 use crate::plan::EpochPlan;
 use crate::rng::Draws;
 use crate::source::ImageSource;
-use crate::views::{ViewRecipe, apply, draw_plan};
+use crate::views::{View, ViewRecipe, Workspace, draw_plan};
 use bad::BadImages;
 use stream::{Row, Task};
 
@@ -213,7 +213,13 @@ impl Task for EpochTask {
         self.plan.step(step).map_or(0, <[usize]>::len)
     }
 
-    fn prepare(&self, step: usize, slot: usize) -> Row {
+    fn prepare(
+        &self,
+        step: usize,
+        slot: usize,
+        workspace: &mut Workspace,
+        put: &mut dyn FnMut(usize, View<'_>),
+    ) -> Row {
         let Shared {
             source,
             recipe,
@@ -228,17 +234,15 @@ impl Task for EpochTask {
         for &index in from_here.iter().chain(before) {
             match known_bad.read(&**source, index) {
                 Ok(image) => {
-                    let views = recipe.views.iter().enumerate().map(|(view, spec)| {
+                    for (view, spec) in recipe.views.iter().enumerate() {
                         let mut draws = Draws::for_view(config.seed, self.epoch, drawn, view);
-                        apply(
-                            &image,
-                            &draw_plan(&mut draws, spec, image.width, image.height),
-                        )
-                    });
+                        let plan = draw_plan(&mut draws, spec, image.width, image.height);
+                        put(view, workspace.apply(&image, &plan));
+                    }
                     return Row {
                         index,
                         label: source.label(index),
-                        views: Some(views.collect()),
+                        shown: true,
                         bad,
                     };
                 }
@@ -252,7 +256,7 @@ impl Task for EpochTask {
         Row {
             index: drawn,
             label: None,
-            views: None,
+            shown: false,
             bad,
         }
     }

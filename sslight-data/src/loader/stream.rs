@@ -16,15 +16,21 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use super::bad::BadImages;
 use crate::batch::{HostBatch, ViewGroup};
 use crate::error::{BadImage, DataError};
-use crate::image::Image;
 use crate::ops::normalize::Normalizer;
+use crate::views::{View, Workspace};
 
 /// What the workers do. Pure: the same arguments give the same row on any thread.
 pub(super) trait Task: Send + Sync + 'static {
     /// Number of rows of a step; zero from the end on.
     fn rows(&self, step: usize) -> usize;
-    /// Makes one row.
-    fn prepare(&self, step: usize, slot: usize) -> Row;
+    /// Makes one row in the buffers of the thread. Its views go to `put` with their numbers, in the order of the groups.
+    fn prepare(
+        &self,
+        step: usize,
+        slot: usize,
+        workspace: &mut Workspace,
+        put: &mut dyn FnMut(usize, View<'_>),
+    ) -> Row;
 }
 
 /// One image of a batch.
@@ -32,8 +38,8 @@ pub(super) struct Row {
     /// Index of the image shown.
     pub(super) index: usize,
     pub(super) label: Option<usize>,
-    /// All views in the order of the groups; `None` leaves the row out of the batch.
-    pub(super) views: Option<Vec<Image>>,
+    /// Whether its views were made; otherwise the row is left out of the batch.
+    pub(super) shown: bool,
     /// Unreadable images met on the way.
     pub(super) bad: Vec<BadImage>,
 }
@@ -58,14 +64,15 @@ type Completion = Result<(), String>;
 struct OpenBatch {
     step: usize,
     groups: Vec<OpenGroup>,
-    /// Rows by slot, without their views.
+    /// Rows of a view.
+    length: usize,
+    /// Rows by slot.
     rows: Mutex<Vec<Option<Row>>>,
     missing: AtomicUsize,
     done: Sender<Completion>,
 }
 
-/// Rows are a few hundred times cheaper to copy than to make, so one lock a group does not hold up the
-/// workers.
+/// Views are twenty times cheaper to write than to make, so one lock a group does not hold up a few workers.
 struct OpenGroup {
     size: usize,
     views: usize,
@@ -93,27 +100,23 @@ impl OpenBatch {
                     pixels: Mutex::new(vec![0.0; views * rows * 3 * size * size]),
                 })
                 .collect(),
+            length: rows,
             rows: Mutex::new((0..rows).map(|_| None).collect()),
             missing: AtomicUsize::new(rows),
             done,
         }
     }
 
-    /// Writes the views of a row and reports the batch if it was the last one.
-    fn fill(&self, slot: usize, mut row: Row, normalizer: &Normalizer) {
-        if let Some(views) = row.views.take() {
-            let rows = lock(&self.rows).len();
-            let mut views = views.iter();
-            for group in &self.groups {
-                let length = 3 * group.size * group.size;
-                let mut pixels = lock(&group.pixels);
-                for (view, image) in views.by_ref().take(group.views).enumerate() {
-                    let start = (view * rows + slot) * length;
-                    normalizer.write(image, &mut pixels[start..start + length]);
-                }
-            }
-            row.views = Some(Vec::new());
-        }
+    /// Makes a row and reports the batch if it was the last one.
+    fn fill(
+        &self,
+        slot: usize,
+        task: &dyn Task,
+        workspace: &mut Workspace,
+        normalizer: &Normalizer,
+    ) {
+        let mut put = |view, made: View<'_>| self.put(slot, view, made, normalizer);
+        let row = task.prepare(self.step, slot, workspace, &mut put);
         lock(&self.rows)[slot] = Some(row);
         if self.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
             // The consumer may be gone, then nobody needs the batch.
@@ -121,10 +124,24 @@ impl OpenBatch {
         }
     }
 
+    /// Writes one view of a row.
+    fn put(&self, slot: usize, view: usize, made: View<'_>, normalizer: &Normalizer) {
+        let mut view = view;
+        for group in &self.groups {
+            if view < group.views {
+                let length = 3 * group.size * group.size;
+                let start = (view * self.length + slot) * length;
+                made.normalize(normalizer, &mut lock(&group.pixels)[start..start + length]);
+                return;
+            }
+            view -= group.views;
+        }
+    }
+
     /// Takes the filled buffers; rows without views are left out. Also gives the unreadable images.
     fn finish(&self, epoch: usize) -> (HostBatch, Vec<BadImage>) {
         let rows: Vec<Row> = lock(&self.rows).drain(..).flatten().collect();
-        let kept: Vec<bool> = rows.iter().map(|row| row.views.is_some()).collect();
+        let kept: Vec<bool> = rows.iter().map(|row| row.shown).collect();
         let groups = self.groups.iter().map(|group| {
             let mut pixels = std::mem::take(&mut *lock(&group.pixels));
             if kept.contains(&false) {
@@ -143,7 +160,7 @@ impl OpenBatch {
             }
         });
         let groups = groups.collect();
-        let shown = || rows.iter().filter(|row| row.views.is_some());
+        let shown = || rows.iter().filter(|row| row.shown);
         let batch = HostBatch {
             epoch,
             step_in_epoch: self.step,
@@ -307,12 +324,13 @@ impl Drop for BatchStream {
 
 /// The life of a worker thread.
 fn work(queue: &Receiver<Job>, task: &dyn Task, normalizer: &Normalizer, cancelled: &AtomicBool) {
+    let mut workspace = Workspace::default();
     for Job { batch, slot } in queue {
         if cancelled.load(Ordering::Relaxed) {
             return;
         }
         let made = catch_unwind(AssertUnwindSafe(|| {
-            batch.fill(slot, task.prepare(batch.step, slot), normalizer);
+            batch.fill(slot, task, &mut workspace, normalizer);
         }));
         if let Err(panic) = made {
             let text = panic

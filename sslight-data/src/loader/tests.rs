@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use super::*;
 use crate::image::Image;
 use crate::ops::{EvalView, Interpolation};
-use crate::views::{Crops, ViewRecipe};
+use crate::views::{Crops, ViewRecipe, apply};
 use crate::{HostBatch, Split, open};
 
 /// Synthetic pictures; some cannot be read, and reads are counted.
