@@ -3,12 +3,19 @@
 use crate::Image;
 
 /// An 8-bit picture of three planes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Planes {
     width: usize,
     height: usize,
-    /// `[3, height, width]`.
+    /// `[3, height, width]`, and what is left of larger pictures.
     samples: Vec<u8>,
+}
+
+/// Makes room for `length` elements. A buffer that is long enough stays as it is, so that none is cleared again and again.
+pub(crate) fn grow<T: Clone>(buffer: &mut Vec<T>, length: usize, filling: T) {
+    if buffer.len() < length {
+        buffer.resize(length, filling);
+    }
 }
 
 impl Planes {
@@ -16,7 +23,7 @@ impl Planes {
     pub(crate) fn reset(&mut self, width: usize, height: usize) {
         self.width = width;
         self.height = height;
-        self.samples.resize(3 * width * height, 0);
+        grow(&mut self.samples, 3 * width * height, 0);
     }
 
     pub(crate) fn width(&self) -> usize {
@@ -27,19 +34,25 @@ impl Planes {
         self.height
     }
 
+    /// Samples of all planes.
+    pub(crate) fn len(&self) -> usize {
+        3 * self.width * self.height
+    }
+
     /// All samples, plane after plane.
     pub(crate) fn samples(&self) -> &[u8] {
-        &self.samples
+        &self.samples[..self.len()]
     }
 
     pub(crate) fn samples_mut(&mut self) -> &mut [u8] {
-        &mut self.samples
+        let len = self.len();
+        &mut self.samples[..len]
     }
 
     /// Red, green and blue.
     pub(crate) fn channels(&self) -> [&[u8]; 3] {
         let plane = self.width * self.height;
-        let (red, rest) = self.samples.split_at(plane);
+        let (red, rest) = self.samples().split_at(plane);
         let (green, blue) = rest.split_at(plane);
         [red, green, blue]
     }
@@ -47,7 +60,7 @@ impl Planes {
     /// Red, green and blue.
     pub(crate) fn channels_mut(&mut self) -> [&mut [u8]; 3] {
         let plane = self.width * self.height;
-        let (red, rest) = self.samples.split_at_mut(plane);
+        let (red, rest) = self.samples_mut().split_at_mut(plane);
         let (green, blue) = rest.split_at_mut(plane);
         [red, green, blue]
     }
@@ -76,7 +89,7 @@ impl Planes {
 
     /// The interleaved picture.
     pub(crate) fn to_image(&self) -> Image {
-        let mut pixels = vec![0; self.samples.len()];
+        let mut pixels = vec![0; self.len()];
         self.write_pixels(&mut pixels);
         Image {
             width: self.width,

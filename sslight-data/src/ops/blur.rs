@@ -2,7 +2,7 @@
 //! Gaussian convolution by extended box filtering", 2011), in the 24-bit fixed point of Pillow.
 
 use crate::Image;
-use crate::planes::{Planes, through_planes};
+use crate::planes::{Planes, grow, through_planes};
 use crate::simd::{Loop, dispatch};
 
 /// Box blurs per axis.
@@ -107,9 +107,10 @@ impl Loop for Both<'_> {
         let [width, height] = self.sides;
         let Blur { pass, source } = self.buffers;
         blur_rows(self.samples, width, self.shape, pass);
-        source.resize(width * height, 0);
+        grow(source, width * height, 0);
+        let source = &mut source[..width * height];
         for plane in self.samples.chunks_exact_mut(width * height) {
-            blur_columns(plane, width, self.shape, source, &mut pass.inner);
+            blur_columns(plane, width, self.shape, source, &mut pass.inner[..width]);
         }
     }
 }
@@ -119,8 +120,10 @@ impl Loop for Both<'_> {
 fn blur_rows(samples: &mut [u8], width: usize, shape: ExtendedBox, pass: &mut Pass) {
     let reach = shape.reach();
     let Pass { padded, inner } = pass;
-    padded.resize(width + 2 * reach, 0);
-    inner.resize(width, 0);
+    grow(padded, width + 2 * reach, 0);
+    let padded = &mut padded[..width + 2 * reach];
+    grow(inner, width, 0);
+    let inner = &mut inner[..width];
     for row in samples.chunks_exact_mut(width) {
         for _ in 0..PASSES {
             padded[..reach].fill(row[0]);

@@ -4,13 +4,13 @@
 //! The filter never sees a pixel outside the crop box. Only a window of the output may be asked for; then only
 //! the columns and rows behind it are computed.
 //!
-//! Both passes take sums of whole lines: the box is turned before the horizontal pass, so that its columns are lines, and
-//! turned back after it. Then a weight is the same for all samples of a vector, and none has to be gathered.
+//! Both passes take sums of whole lines: bands of rows are turned before the horizontal pass, so that their columns are lines,
+//! and turned back after it. Then a weight is the same for all samples of a vector, and none has to be gathered.
 
 use super::crop::CropBox;
 use super::transpose::{STEP, transpose};
 use crate::Image;
-use crate::planes::Planes;
+use crate::planes::{Planes, grow};
 use crate::simd::{Loop, dispatch};
 
 /// Fraction bits of the fixed-point weights. 8-bit samples times weights whose absolute sum stays
@@ -75,18 +75,19 @@ struct Axis {
 }
 
 impl Axis {
-    /// Becomes the filter that maps `source` samples to `output` samples, for the output positions in `wanted`.
+    /// Becomes the filter that maps the samples of a picture in `source` to `output` samples, for the output positions in `wanted`.
     fn set(
         &mut self,
-        source: usize,
+        source: std::ops::Range<usize>,
         output: usize,
         wanted: std::ops::Range<usize>,
         interpolation: Interpolation,
     ) {
         self.windows.clear();
         self.weights.clear();
+        let (offset, source) = (source.start, source.len());
         if source == output {
-            self.set_identity(wanted);
+            self.set_identity(offset, wanted);
             return;
         }
         let scale = source as f64 / output as f64;
@@ -108,22 +109,22 @@ impl Axis {
                 (fixed + 0.5_f64.copysign(fixed)) as i32
             }));
             self.windows.push(Window {
-                start,
+                start: offset + start,
                 weights: first..self.weights.len(),
             });
         }
     }
 
     /// One sample of full weight for each position, which gives that sample.
-    fn set_identity(&mut self, wanted: std::ops::Range<usize>) {
+    fn set_identity(&mut self, offset: usize, wanted: std::ops::Range<usize>) {
         self.weights.push(1 << PRECISION);
-        self.windows.extend(wanted.map(|start| Window {
-            start,
+        self.windows.extend(wanted.map(|x| Window {
+            start: offset + x,
             weights: 0..1,
         }));
     }
 
-    /// The source samples that any window touches.
+    /// The samples of the picture that any window touches.
     fn touched(&self) -> std::ops::Range<usize> {
         let start = self.windows.iter().map(|w| w.start).min().unwrap_or(0);
         let end = self.windows.iter().map(|w| w.start + w.weights.len());
@@ -182,14 +183,27 @@ impl Target {
 pub(crate) struct Resizer {
     horizontal: Axis,
     vertical: Axis,
-    /// The box turned: a line a column and channel.
-    columns: Vec<u8>,
-    /// The box after the horizontal pass, still turned: a line a channel and column.
-    narrowed: Vec<u8>,
-    /// The same turned back: a line a row, which holds the row of each channel.
+    band: Band,
+    /// The rows of the box after the horizontal pass. Each holds the row of each channel.
     rows: Vec<u8>,
-    /// Of one line.
+    /// Sums of one row of a channel.
     sums: Vec<i32>,
+}
+
+/// Rows of the picture that go through the horizontal pass together: as many as a vector has lanes, or a few times that. What one
+/// band needs stays in the nearer caches.
+const BAND: usize = STEP;
+
+/// One column of a band.
+type Column = [u8; BAND];
+
+/// The buffers of a band, turned.
+#[derive(Debug, Default)]
+struct Band {
+    /// By column and channel.
+    before: Vec<Column>,
+    /// By channel and column.
+    after: Vec<Column>,
 }
 
 impl Resizer {
@@ -201,35 +215,37 @@ impl Resizer {
         target: &Target,
         out: &mut Planes,
     ) {
-        let area = area.clamped_to(image.width, image.height);
-        let window = target.window;
+        let CropBox {
+            top,
+            left,
+            width,
+            height,
+        } = area.clamped_to(image.width, image.height);
+        let (full, window, how) = (target.full, target.window, target.interpolation);
         let columns = window.left..window.left + window.width;
         let rows = window.top..window.top + window.height;
-        let how = target.interpolation;
-        self.horizontal.set(area.width, target.full.0, columns, how);
-        self.vertical.set(area.height, target.full.1, rows, how);
+        self.horizontal
+            .set(left..left + width, full.0, columns, how);
+        self.vertical.set(top..top + height, full.1, rows, how);
         out.reset(window.width, window.height);
-        dispatch(Resize {
-            pixels: &image.pixels,
-            row_bytes: image.row_bytes(),
-            area,
+        dispatch(Filter {
+            image,
             flip: target.flip,
-            buffers: self,
+            resizer: self,
             out,
         });
     }
 }
 
-struct Resize<'a> {
-    pixels: &'a [u8],
-    row_bytes: usize,
-    area: CropBox,
+/// Both passes.
+struct Filter<'a> {
+    image: &'a Image,
     flip: bool,
-    buffers: &'a mut Resizer,
+    resizer: &'a mut Resizer,
     out: &'a mut Planes,
 }
 
-impl Loop for Resize<'_> {
+impl Loop for Filter<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -237,113 +253,138 @@ impl Loop for Resize<'_> {
         let Resizer {
             horizontal,
             vertical,
-            columns,
-            narrowed,
+            band,
             rows,
             sums,
-        } = self.buffers;
-        let touched = vertical.touched();
+        } = self.resizer;
+        let (columns, touched) = (horizontal.touched(), vertical.touched());
         let width = self.out.width();
-        let (column_bytes, row_bytes) = (
-            touched.len().next_multiple_of(STEP),
-            (3 * width).next_multiple_of(STEP),
-        );
-        columns.resize(3 * self.area.width * column_bytes, 0);
-        let first = (self.area.top + touched.start) * self.row_bytes + 3 * self.area.left;
-        let sides = [3 * self.area.width, touched.len()];
-        let pixels = &self.pixels[first..];
-        transpose(pixels, self.row_bytes, sides, columns, column_bytes);
-
-        narrowed.resize(3 * width * column_bytes, 0);
-        sums.resize(column_bytes.max(width), 0);
-        filter_columns(columns, column_bytes, horizontal, self.flip, sums, narrowed);
-
-        rows.resize(column_bytes * row_bytes, 0);
-        let sides = [touched.len(), 3 * width];
-        transpose(narrowed, column_bytes, sides, rows, row_bytes);
-        filter_rows(rows, [row_bytes, touched.start], vertical, sums, self.out);
+        let stride = (3 * width).next_multiple_of(STEP);
+        grow(rows, touched.len().next_multiple_of(BAND) * stride, 0);
+        grow(&mut band.before, 3 * columns.len(), [0; BAND]);
+        grow(&mut band.after, 3 * width, [0; BAND]);
+        let row_bytes = self.image.row_bytes();
+        for (number, rows) in rows.chunks_exact_mut(BAND * stride).enumerate() {
+            let top = touched.start + number * BAND;
+            let height = BAND.min(touched.end.saturating_sub(top));
+            if height == 0 {
+                break;
+            }
+            let pixels = &self.image.pixels[top * row_bytes + 3 * columns.start..];
+            let sides = [3 * columns.len(), height];
+            transpose(
+                pixels,
+                row_bytes,
+                sides,
+                band.before.as_flattened_mut(),
+                BAND,
+            );
+            filter_band(band, columns.start, horizontal, self.flip);
+            let narrowed = band.after.as_flattened();
+            transpose(narrowed, BAND, [height, 3 * width], rows, stride);
+        }
+        grow(sums, width, 0);
+        for (y, (start, weights)) in vertical.windows().enumerate() {
+            for (channel, plane) in self.out.channels_mut().into_iter().enumerate() {
+                let first = (start - touched.start) * stride + channel * width;
+                let out = &mut plane[y * width..(y + 1) * width];
+                filter_row(rows, [first, stride], weights, sums, out);
+            }
+        }
     }
 }
 
 /// Lines that are summed at a time: their weights stay in registers.
 const TAPS: usize = 12;
 
-/// Weighted sum of lines, as 8-bit samples: of `lines`, the one that starts at `first` and each `step` after it, as many as there
-/// are weights and each as long as `out`.
+/// Calls a function for the number of lines that is given, as one that is known when it is compiled.
+macro_rules! with_taps {
+    ($taps:expr, $function:ident $arguments:tt) => {
+        with_taps!($taps, $function $arguments: 1 2 3 4 5 6 7 8 9 10 11 12)
+    };
+    ($taps:expr, $function:ident $arguments:tt: $($number:literal)*) => {
+        match $taps {
+            $($number => $function::<$number> $arguments,)*
+            _ => {}
+        }
+    };
+}
+
+/// The horizontal pass over a band that begins with the column `first`.
 #[inline(always)]
-fn weighted(
-    lines: &[u8],
+fn filter_band(band: &mut Band, first: usize, axis: &Axis, flip: bool) {
+    let width = axis.windows.len();
+    for (x, (start, weights)) in axis.windows().enumerate() {
+        let x = if flip { width - 1 - x } else { x };
+        for channel in 0..3 {
+            let columns = &band.before[3 * (start - first) + channel..];
+            let out = &mut band.after[channel * width + x];
+            with_taps!(weights.len(), weigh_columns(columns, weights, out));
+            if weights.len() > TAPS {
+                weigh_many_columns(columns, weights, out);
+            }
+        }
+    }
+}
+
+/// The weighted sum of as many columns of a channel.
+#[inline(always)]
+fn weigh_columns<const N: usize>(columns: &[Column], weights: &[i32], out: &mut Column) {
+    let Some(weights) = weights.first_chunk::<N>() else {
+        return;
+    };
+    let columns = &columns[..3 * N - 2];
+    for lane in 0..BAND {
+        let mut sum = HALF;
+        for tap in 0..N {
+            sum += i32::from(columns[3 * tap][lane]) * weights[tap];
+        }
+        out[lane] = to_u8(sum);
+    }
+}
+
+/// As [`weigh_columns`], for any number of columns.
+#[inline(always)]
+fn weigh_many_columns(columns: &[Column], weights: &[i32], out: &mut Column) {
+    let mut sums = [HALF; BAND];
+    for (column, weight) in columns.iter().step_by(3).zip(weights) {
+        for (sum, sample) in sums.iter_mut().zip(column) {
+            *sum += i32::from(*sample) * weight;
+        }
+    }
+    for (out, sum) in out.iter_mut().zip(&sums) {
+        *out = to_u8(*sum);
+    }
+}
+
+/// The weighted sum of rows: the one that starts at `first` and each `step` after it, as many as there are weights.
+#[inline(always)]
+fn filter_row(
+    rows: &[u8],
     [first, step]: [usize; 2],
     weights: &[i32],
     sums: &mut [i32],
     out: &mut [u8],
 ) {
-    let (whole, rest) = weights.split_at((weights.len() - 1) / TAPS * TAPS);
-    let mut lines = Lines { lines, first, step };
-    let sums = &mut sums[..out.len()];
-    sums.fill(HALF);
-    for weights in whole.as_chunks::<TAPS>().0 {
-        add_lines(lines.take(), weights, sums);
-    }
-    let weights = rest;
-    macro_rules! finish {
-        ($($taps:literal)*) => {
-            match weights.len() {
-                $($taps => finish_lines::<$taps>(lines.take(), weights, sums, out),)*
-                _ => {}
-            }
-        };
-    }
-    finish!(1 2 3 4 5 6 7 8 9 10 11 12);
-}
-
-/// Equidistant lines, from one on.
-struct Lines<'a> {
-    lines: &'a [u8],
-    first: usize,
-    step: usize,
-}
-
-impl<'a> Lines<'a> {
-    /// The next lines.
-    #[inline(always)]
-    fn take<const N: usize>(&mut self) -> [&'a [u8]; N] {
-        let mut taken: [&[u8]; N] = [&[]; N];
-        for line in &mut taken {
-            *line = &self.lines[self.first..];
-            self.first += self.step;
-        }
-        taken
+    let rows = &rows[first..];
+    with_taps!(weights.len(), weigh_rows(rows, step, weights, out));
+    if weights.len() > TAPS {
+        weigh_many_rows(rows, step, weights, &mut sums[..out.len()], out);
     }
 }
 
+/// The weighted sum of as many rows.
 #[inline(always)]
-fn add_lines<const N: usize>(mut lines: [&[u8]; N], weights: &[i32; N], sums: &mut [i32]) {
-    for line in &mut lines {
-        *line = &line[..sums.len()];
-    }
-    for (lane, sum) in sums.iter_mut().enumerate() {
-        for tap in 0..N {
-            *sum += i32::from(lines[tap][lane]) * weights[tap];
-        }
-    }
-}
-
-#[inline(always)]
-fn finish_lines<const N: usize>(
-    mut lines: [&[u8]; N],
-    weights: &[i32],
-    sums: &[i32],
-    out: &mut [u8],
-) {
+fn weigh_rows<const N: usize>(rows: &[u8], step: usize, weights: &[i32], out: &mut [u8]) {
     let Some(weights) = weights.first_chunk::<N>() else {
         return;
     };
-    for line in &mut lines {
-        *line = &line[..out.len()];
+    let mut lines: [&[u8]; N] = [&[]; N];
+    for (number, line) in lines.iter_mut().enumerate() {
+        *line = &rows[number * step..][..out.len()];
     }
-    for (lane, (out, sum)) in out.iter_mut().zip(sums).enumerate() {
-        let mut sum = *sum;
+    for (lane, out) in out.iter_mut().enumerate() {
+        let mut sum = HALF;
         for tap in 0..N {
             sum += i32::from(lines[tap][lane]) * weights[tap];
         }
@@ -351,49 +392,17 @@ fn finish_lines<const N: usize>(
     }
 }
 
-/// The horizontal pass over a turned box, whose lines are one every `stride` bytes: three for each column. The lines of `out` are
-/// in the order of channels.
+/// As [`weigh_rows`], for any number of rows.
 #[inline(always)]
-fn filter_columns(
-    columns: &[u8],
-    stride: usize,
-    axis: &Axis,
-    flip: bool,
-    sums: &mut [i32],
-    out: &mut [u8],
-) {
-    let width = axis.windows.len();
-    for (x, (start, weights)) in axis.windows().enumerate() {
-        let x = if flip { width - 1 - x } else { x };
-        for channel in 0..3 {
-            let lines = [(3 * start + channel) * stride, 3 * stride];
-            let to = (channel * width + x) * stride;
-            weighted(columns, lines, weights, sums, &mut out[to..to + stride]);
+fn weigh_many_rows(rows: &[u8], step: usize, weights: &[i32], sums: &mut [i32], out: &mut [u8]) {
+    sums.fill(HALF);
+    for (row, weight) in rows.chunks(step).zip(weights) {
+        for (sum, sample) in sums.iter_mut().zip(row) {
+            *sum += i32::from(*sample) * weight;
         }
     }
-}
-
-/// The vertical pass over rows that are one every `stride` bytes and begin with `first_row` of the box.
-#[inline(always)]
-fn filter_rows(
-    rows: &[u8],
-    [stride, first_row]: [usize; 2],
-    axis: &Axis,
-    sums: &mut [i32],
-    out: &mut Planes,
-) {
-    let width = out.width();
-    for (y, (start, weights)) in axis.windows().enumerate() {
-        for (channel, plane) in out.channels_mut().into_iter().enumerate() {
-            let lines = [(start - first_row) * stride + channel * width, stride];
-            weighted(
-                rows,
-                lines,
-                weights,
-                sums,
-                &mut plane[y * width..(y + 1) * width],
-            );
-        }
+    for (out, sum) in out.iter_mut().zip(sums.iter()) {
+        *out = to_u8(*sum);
     }
 }
 
@@ -419,7 +428,7 @@ mod tests {
         for (source, output) in [(1, 32), (5, 2), (500, 224), (224, 500), (20_000, 7)] {
             let axes = [Interpolation::Bicubic, Interpolation::Bilinear].map(|how| {
                 let mut axis = Axis::default();
-                axis.set(source, output, 0..output, how);
+                axis.set(7..7 + source, output, 0..output, how);
                 axis
             });
             for (axis, window) in axes
@@ -438,6 +447,65 @@ mod tests {
                 let mass: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
                 assert!(255 * mass + i64::from(HALF) <= i64::from(i32::MAX));
             }
+        }
+    }
+
+    /// The two passes sample by sample.
+    fn plain(image: &Image, area: CropBox, [width, height]: [usize; 2]) -> Image {
+        let [mut across, mut down] = [Axis::default(), Axis::default()];
+        let how = Interpolation::Bicubic;
+        across.set(area.left..area.left + area.width, width, 0..width, how);
+        down.set(area.top..area.top + area.height, height, 0..height, how);
+        let sum = |sample: &dyn Fn(usize) -> u8, (start, weights): (usize, &[i32])| {
+            let terms = weights.iter().enumerate();
+            to_u8(
+                HALF + terms
+                    .map(|(i, w)| w * i32::from(sample(start + i)))
+                    .sum::<i32>(),
+            )
+        };
+        let mut narrowed = image.clone();
+        narrowed.width = width;
+        narrowed.pixels = vec![0; 3 * width * image.height];
+        for y in 0..image.height {
+            for (x, window) in across.windows().enumerate() {
+                for channel in 0..3 {
+                    narrowed.pixels[3 * (y * width + x) + channel] =
+                        sum(&|x| image.pixel(x, y)[channel], window);
+                }
+            }
+        }
+        let mut pixels = Vec::new();
+        for window in down.windows() {
+            for x in 0..width {
+                pixels.extend([0, 1, 2].map(|c| sum(&|y| narrowed.pixel(x, y)[c], window)));
+            }
+        }
+        Image::from_rgb(width, height, pixels).unwrap()
+    }
+
+    #[test]
+    fn vectors_of_samples_are_summed_as_single_ones_are() {
+        let image = ramp(331, 217);
+        let area = CropBox {
+            top: 5,
+            left: 3,
+            height: 210,
+            width: 300,
+        };
+        for size in [
+            [224, 224],
+            [128, 100],
+            [90, 400],
+            [31, 17],
+            [300, 5],
+            [7, 210],
+        ] {
+            assert_eq!(
+                resize_crop(&image, area, size[0], size[1]),
+                plain(&image, area, size),
+                "{size:?}"
+            );
         }
     }
 

@@ -13,7 +13,7 @@ type Tile = [[u64; BLOCKS]; SIDE];
 /// Turns the rows of `source`, one every `stride` bytes and the last perhaps shorter, into the rows of `out`, one every
 /// `out_stride` bytes: byte x of row y becomes byte y of row x. Of each row `width` bytes are taken, and there are `height` rows.
 ///
-/// `out_stride` is a multiple of [`STEP`] and at least `height`; what lies beyond `height`, up to a multiple of [`SIDE`], is overwritten.
+/// `out_stride` is at least `height`, rounded up to a multiple of [`SIDE`]; bytes between the two are overwritten.
 #[inline(always)]
 pub(super) fn transpose(
     source: &[u8],
@@ -22,38 +22,46 @@ pub(super) fn transpose(
     out: &mut [u8],
     out_stride: usize,
 ) {
-    for top in (0..height).step_by(SIDE) {
+    // In squares, so that what is written is whole lines of the cache.
+    for band in (0..height).step_by(STEP) {
         for left in (0..width).step_by(STEP) {
-            let columns = STEP.min(width - left);
-            let mut tile = [[0; BLOCKS]; SIDE];
-            let rows = SIDE.min(height - top);
-            for (y, line) in tile.iter_mut().enumerate().take(rows) {
-                let from = (top + y) * stride + left;
-                match source.get(from..).and_then(<[u8]>::first_chunk) {
-                    Some(bytes) => *line = numbers(bytes),
-                    None => {
-                        let mut bytes = [0; STEP];
-                        bytes[..columns].copy_from_slice(&source[from..from + columns]);
-                        *line = numbers(&bytes);
-                    }
+            for top in (band..height.min(band + STEP)).step_by(SIDE) {
+                let mut tile = [[0; BLOCKS]; SIDE];
+                let columns = STEP.min(width - left);
+                for (y, into) in tile.iter_mut().enumerate() {
+                    let from = (top + y).min(height - 1) * stride + left;
+                    *into = line(source, from, columns);
                 }
-            }
-            turn(&mut tile);
-            let mut at = left * out_stride + top;
-            if columns == STEP {
-                for block in 0..BLOCKS {
-                    for line in &tile {
-                        out[at..at + SIDE].copy_from_slice(&line[block].to_le_bytes());
+                turn(&mut tile);
+                let mut at = left * out_stride + top;
+                if columns == STEP {
+                    for block in 0..BLOCKS {
+                        for line in &tile {
+                            out[at..at + SIDE].copy_from_slice(&line[block].to_le_bytes());
+                            at += out_stride;
+                        }
+                    }
+                } else {
+                    for column in 0..columns {
+                        let eight = tile[column % SIDE][column / SIDE];
+                        out[at..at + SIDE].copy_from_slice(&eight.to_le_bytes());
                         at += out_stride;
                     }
                 }
-            } else {
-                for column in 0..columns {
-                    let eight = tile[column % SIDE][column / SIDE];
-                    out[at..at + SIDE].copy_from_slice(&eight.to_le_bytes());
-                    at += out_stride;
-                }
             }
+        }
+    }
+}
+
+/// [`STEP`] bytes, of which the first few are wanted.
+#[inline(always)]
+fn line(source: &[u8], from: usize, wanted: usize) -> [u64; BLOCKS] {
+    match source[from..].first_chunk() {
+        Some(bytes) => numbers(bytes),
+        None => {
+            let mut bytes = [0; STEP];
+            bytes[..wanted].copy_from_slice(&source[from..from + wanted]);
+            numbers(&bytes)
         }
     }
 }
@@ -106,7 +114,7 @@ mod tests {
             let source: Vec<u8> = (0..stride * height - 5)
                 .map(|i| (i * 37 % 251) as u8)
                 .collect();
-            let out_stride = height.next_multiple_of(STEP);
+            let out_stride = height.next_multiple_of(SIDE);
             let mut out = vec![0; width * out_stride];
             transpose(&source, stride, [width, height], &mut out, out_stride);
             for y in 0..height {
