@@ -60,15 +60,9 @@ pub fn gaussian_blur(image: &mut Image, sigma: f64) {
 /// Blurs pictures with buffers of its own.
 #[derive(Debug, Default)]
 pub(crate) struct Blur {
-    /// Of a pass.
-    pass: Pass,
-    /// What a vertical pass reads.
-    source: Vec<u8>,
-}
-
-/// Buffers of one pass over one line.
-#[derive(Debug, Default)]
-struct Pass {
+    /// A plane between passes.
+    between: Vec<u8>,
+    /// A row, continued beyond its ends.
     padded: Vec<u8>,
     /// Sums of the samples of full weight, of boxes larger than the usual ones.
     inner: Vec<u32>,
@@ -81,81 +75,83 @@ impl Blur {
             return;
         }
         let shape = ExtendedBox::for_sigma(sigma);
-        let (width, height) = (planes.width(), planes.height());
-        dispatch(Both {
-            samples: planes.samples_mut(),
-            sides: [width, height],
-            shape,
-            buffers: self,
-        });
+        let width = planes.width();
+        grow(&mut self.between, width * planes.height(), 0);
+        grow(&mut self.padded, width + 2 * shape.reach(), 0);
+        grow(&mut self.inner, width, 0);
+        for plane in planes.channels_mut() {
+            dispatch(BlurPlane {
+                between: &mut self.between[..plane.len()],
+                padded: &mut self.padded[..width + 2 * shape.reach()],
+                inner: &mut self.inner[..width],
+                shape,
+                plane,
+            });
+        }
     }
 }
 
-/// All passes.
-struct Both<'a> {
-    samples: &'a mut [u8],
-    sides: [usize; 2],
+/// All passes over one plane.
+struct BlurPlane<'a> {
+    plane: &'a mut [u8],
     shape: ExtendedBox,
-    buffers: &'a mut Blur,
+    between: &'a mut [u8],
+    padded: &'a mut [u8],
+    inner: &'a mut [u32],
 }
 
-impl Loop for Both<'_> {
+impl Loop for BlurPlane<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
-        let [width, height] = self.sides;
-        let Blur { pass, source } = self.buffers;
-        blur_rows(self.samples, width, self.shape, pass);
-        grow(source, width * height, 0);
-        let source = &mut source[..width * height];
-        for plane in self.samples.chunks_exact_mut(width * height) {
-            blur_columns(plane, width, self.shape, source, &mut pass.inner[..width]);
+    fn run<const FUSED: bool>(self) {
+        let Self {
+            plane,
+            shape,
+            between,
+            padded,
+            inner,
+        } = self;
+        let width = inner.len();
+        let rows = plane.chunks_exact(width);
+        for (row, out) in rows.zip(between.chunks_exact_mut(width)) {
+            blur_row(row, shape, padded, inner, out);
         }
+        blur_columns(between, shape, inner, plane);
+        blur_columns(plane, shape, inner, between);
+        blur_columns(between, shape, inner, plane);
     }
 }
 
-/// All horizontal passes, row by row: a row stays in the first-level cache.
+/// All horizontal passes over a row.
 #[inline(always)]
-fn blur_rows(samples: &mut [u8], width: usize, shape: ExtendedBox, pass: &mut Pass) {
-    let reach = shape.reach();
-    let Pass { padded, inner } = pass;
-    grow(padded, width + 2 * reach, 0);
-    let padded = &mut padded[..width + 2 * reach];
-    grow(inner, width, 0);
-    let inner = &mut inner[..width];
-    for row in samples.chunks_exact_mut(width) {
-        for _ in 0..PASSES {
-            padded[..reach].fill(row[0]);
-            padded[reach..reach + width].copy_from_slice(row);
-            padded[reach + width..].fill(row[width - 1]);
-            let lines = |offset: usize| &padded[offset..offset + width];
-            weigh_lines(lines, shape, inner, row);
+fn blur_row(row: &[u8], shape: ExtendedBox, padded: &mut [u8], inner: &mut [u32], out: &mut [u8]) {
+    let (reach, width) = (shape.reach(), row.len());
+    padded[reach..reach + width].copy_from_slice(row);
+    for pass in 0..PASSES {
+        if pass > 0 {
+            padded[reach..reach + width].copy_from_slice(out);
         }
+        let [first, last] = [padded[reach], padded[reach + width - 1]];
+        padded[..reach].fill(first);
+        padded[reach + width..].fill(last);
+        let line = |offset: usize| &padded[offset..offset + width];
+        weigh_lines(line, shape, inner, out);
     }
 }
 
-/// All vertical passes over one plane, each from one buffer to the other.
+/// A vertical pass.
 #[inline(always)]
-fn blur_columns(
-    plane: &mut [u8],
-    width: usize,
-    shape: ExtendedBox,
-    source: &mut [u8],
-    inner: &mut [u32],
-) {
-    let last = plane.len() / width - 1;
-    let reach = shape.reach();
-    for _ in 0..PASSES {
-        source.copy_from_slice(plane);
-        for (y, out) in plane.chunks_exact_mut(width).enumerate() {
-            // Row y + offset - reach, continued at the borders.
-            let row = |offset: usize| {
-                let y = (y + offset).saturating_sub(reach).min(last);
-                &source[y * width..(y + 1) * width]
-            };
-            weigh_lines(row, shape, inner, out);
-        }
+fn blur_columns(source: &[u8], shape: ExtendedBox, inner: &mut [u32], out: &mut [u8]) {
+    let width = inner.len();
+    let last = source.len() / width - 1;
+    for (y, out) in out.chunks_exact_mut(width).enumerate() {
+        // Row y + offset - reach, continued at the borders.
+        let line = |offset: usize| {
+            let y = (y + offset).saturating_sub(shape.reach()).min(last);
+            &source[y * width..(y + 1) * width]
+        };
+        weigh_lines(line, shape, inner, out);
     }
 }
 

@@ -27,7 +27,7 @@ impl Loop for Gray<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         let [red, green, blue] = self.0;
         for ((r, g), b) in red.iter_mut().zip(green.iter()).zip(blue.iter()) {
             *r = luma([*r, *g, *b]);

@@ -90,7 +90,7 @@ impl Loop for Blend<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         let degenerate = f32::from(self.degenerate);
         for sample in self.samples {
             *sample = blend(degenerate, *sample, self.factor);
@@ -122,7 +122,7 @@ impl Loop for SumOfLuma<'_> {
     type Output = u64;
 
     #[inline(always)]
-    fn run(self) -> u64 {
+    fn run<const FUSED: bool>(self) -> u64 {
         // Sums of so many samples fit 32 bits.
         const PART: usize = 1 << 16;
         let [red, green, blue] = self.0;
@@ -160,7 +160,7 @@ impl Loop for Saturate<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         let [red, green, blue] = self.channels;
         for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
             let gray = f32::from(luma([*r, *g, *b]));
@@ -193,7 +193,7 @@ impl Loop for TurnHue<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         let [red, green, blue] = self.channels;
         let turn = f32::from(self.turn);
         for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
@@ -348,8 +348,8 @@ mod tests {
     fn every_colour_has_the_hsv_of_the_library() {
         for rgb in 0..1u32 << 24 {
             let [_, r, g, b] = rgb.to_be_bytes();
-            let [h, s, v] = to_hsv([r, g, b]).map(|whole| whole as u8);
             let want = rgb_to_hsv([r, g, b]);
+            let [h, s, v] = to_hsv([r, g, b]).map(|whole| whole as u8);
             // The hue of a gray pixel plays no part.
             let h = if s == 0 { want[0] } else { h };
             assert_eq!([h, s, v], want, "{r} {g} {b}");

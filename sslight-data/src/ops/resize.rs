@@ -249,7 +249,7 @@ impl Loop for Filter<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         let Resizer {
             horizontal,
             vertical,

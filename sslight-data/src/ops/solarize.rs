@@ -20,7 +20,7 @@ impl Loop for Solarize<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         for sample in self.0 {
             *sample = (*sample).min(255 - *sample);
         }
