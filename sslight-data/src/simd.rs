@@ -40,14 +40,10 @@ pub(crate) fn dispatch<L: Loop>(work: L) -> L::Output {
 }
 
 /// `a / b` to the nearest, where `reciprocal` is 1 / b to the nearest or almost so. A fused multiplication and addition gives what is
-/// left of the division without an error, so the quotient can be corrected. Not for results that are subnormal or infinite.
+/// left of the division without an error, so that the quotient can be corrected. Not for results that are subnormal or infinite.
 #[inline(always)]
-pub(crate) fn quotient<const FUSED: bool>(a: f32, b: f32, reciprocal: f32) -> f32 {
-    if FUSED {
-        let estimate = a * reciprocal;
-        let rest = estimate.mul_add(-b, a);
-        rest.mul_add(reciprocal, estimate)
-    } else {
-        a / b
-    }
+pub(crate) fn quotient(a: f32, b: f32, reciprocal: f32) -> f32 {
+    let estimate = a * reciprocal;
+    let rest = estimate.mul_add(-b, a);
+    rest.mul_add(reciprocal, estimate)
 }

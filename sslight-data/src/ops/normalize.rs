@@ -39,8 +39,8 @@ impl Channel {
     /// The result for a sample by way of fused operations.
     #[inline(always)]
     fn fused(&self, sample: u8, reciprocal: f32) -> f32 {
-        let share = quotient::<true>(f32::from(sample), 255.0, 1.0 / 255.0);
-        quotient::<true>(share - self.mean, self.std, reciprocal)
+        let share = quotient(f32::from(sample), 255.0, 1.0 / 255.0);
+        quotient(share - self.mean, self.std, reciprocal)
     }
 }
 
