@@ -24,7 +24,7 @@ mod simd;
 pub mod source;
 pub mod views;
 
-pub use batch::{HostBatch, ViewGroup};
+pub use batch::{HostBatch, Pixels, SampleType, ViewGroup};
 pub use error::{BadImage, DataError};
 pub use image::Image;
 pub use loader::{BatchStream, EvalConfig, Loader, LoaderConfig, eval_batches, eval_subset};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::bad::BadImages;
 use super::stream::{BatchStream, Row, Settings, Task};
 use super::{check_batch_size, check_std};
+use crate::batch::SampleType;
 use crate::error::DataError;
 use crate::ops::EvalView;
 use crate::ops::normalize::Normalizer;
@@ -29,6 +30,8 @@ pub struct EvalConfig {
     pub workers: usize,
     /// The share of unreadable images that is left out before it is an error.
     pub max_bad_images: f64,
+    /// What the samples of the batches are.
+    pub samples: SampleType,
 }
 
 /// All images of a source in index order, one view each, in one group of size `crop`; the last batch may
@@ -78,6 +81,7 @@ pub fn eval_subset(
         workers: config.workers,
         prefetch: PREFETCH,
         groups: vec![(crop, 1)],
+        samples: config.samples,
         normalizer: Arc::new(Normalizer::new(config.mean, config.std)),
         bad: Arc::clone(&bad),
         waited_nanos: Arc::default(),

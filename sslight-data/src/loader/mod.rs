@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::batch::SampleType;
 use crate::error::{BadImage, DataError};
 use crate::ops::normalize::Normalizer;
 use crate::plan::EpochPlan;
@@ -51,6 +52,8 @@ pub struct LoaderConfig {
     /// Whether the images that fill no batch make a shorter one at the end of each epoch; otherwise they are
     /// dropped, and a batch may not be larger than the data.
     pub keep_remainder: bool,
+    /// What the samples of the batches are.
+    pub samples: SampleType,
 }
 
 impl Default for LoaderConfig {
@@ -64,6 +67,7 @@ impl Default for LoaderConfig {
             std: IMAGENET_STD,
             max_bad_images: MAX_BAD_IMAGES,
             keep_remainder: false,
+            samples: SampleType::F32,
         }
     }
 }
@@ -156,6 +160,7 @@ impl Loader {
                 workers: config.workers,
                 prefetch: config.prefetch,
                 groups: shared.recipe.groups(),
+                samples: config.samples,
                 normalizer: Arc::clone(&shared.normalizer),
                 bad: Arc::clone(&shared.bad),
                 waited_nanos: Arc::clone(&shared.waited_nanos),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::bad::BadImages;
-use crate::batch::{HostBatch, ViewGroup};
+use crate::batch::{HostBatch, Pixels, SampleType, ViewGroup};
 use crate::error::{BadImage, DataError};
 use crate::ops::normalize::Normalizer;
 use crate::views::{View, Workspace};
@@ -52,6 +52,7 @@ pub(super) struct Settings {
     pub(super) prefetch: usize,
     /// (size, views) of each group.
     pub(super) groups: Vec<(usize, usize)>,
+    pub(super) samples: SampleType,
     pub(super) normalizer: Arc<Normalizer>,
     pub(super) bad: Arc<BadImages>,
     pub(super) waited_nanos: Arc<AtomicU64>,
@@ -76,7 +77,7 @@ struct OpenBatch {
 struct OpenGroup {
     size: usize,
     views: usize,
-    pixels: Mutex<Vec<f32>>,
+    pixels: Mutex<Pixels>,
 }
 
 struct Job {
@@ -89,15 +90,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl OpenBatch {
-    fn new(step: usize, rows: usize, groups: &[(usize, usize)], done: Sender<Completion>) -> Self {
+    fn new(step: usize, rows: usize, settings: &Settings, done: Sender<Completion>) -> Self {
         Self {
             step,
-            groups: groups
+            groups: settings
+                .groups
                 .iter()
                 .map(|&(size, views)| OpenGroup {
                     size,
                     views,
-                    pixels: Mutex::new(vec![0.0; views * rows * 3 * size * size]),
+                    pixels: Mutex::new(Pixels::zeros(
+                        settings.samples,
+                        views * rows * 3 * size * size,
+                    )),
                 })
                 .collect(),
             length: rows,
@@ -131,7 +136,10 @@ impl OpenBatch {
             if view < group.views {
                 let length = 3 * group.size * group.size;
                 let start = (view * self.length + slot) * length;
-                made.normalize(normalizer, &mut lock(&group.pixels)[start..start + length]);
+                match &mut *lock(&group.pixels) {
+                    Pixels::F32(all) => made.normalize(normalizer, &mut all[start..start + length]),
+                    Pixels::U8(all) => all[start..start + length].copy_from_slice(made.samples()),
+                }
                 return;
             }
             view -= group.views;
@@ -143,16 +151,8 @@ impl OpenBatch {
         let rows: Vec<Row> = lock(&self.rows).drain(..).flatten().collect();
         let kept: Vec<bool> = rows.iter().map(|row| row.shown).collect();
         let groups = self.groups.iter().map(|group| {
-            let mut pixels = std::mem::take(&mut *lock(&group.pixels));
-            if kept.contains(&false) {
-                let length = 3 * group.size * group.size;
-                let all = pixels.chunks_exact(length).zip(kept.iter().cycle());
-                pixels = all
-                    .filter(|(_, kept)| **kept)
-                    .flat_map(|(p, _)| p)
-                    .copied()
-                    .collect();
-            }
+            let pixels = std::mem::replace(&mut *lock(&group.pixels), Pixels::U8(Vec::new()));
+            let pixels = pixels.keeping(3 * group.size * group.size, &kept);
             ViewGroup {
                 size: group.size,
                 views: group.views,
@@ -231,8 +231,8 @@ impl BatchStream {
                 break;
             }
             let (done, receiver) = bounded(1);
-            let groups = &self.settings.groups;
-            let batch = Arc::new(OpenBatch::new(self.next_step, rows, groups, done));
+            let batch = OpenBatch::new(self.next_step, rows, &self.settings, done);
+            let batch = Arc::new(batch);
             for slot in 0..rows {
                 let batch = Arc::clone(&batch);
                 // Fails only without workers, which the consumer finds out by itself.
