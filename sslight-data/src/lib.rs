@@ -18,12 +18,13 @@ pub mod loader;
 pub mod ops;
 pub mod pixel_scale;
 pub mod plan;
+mod planes;
 pub mod rng;
 mod simd;
 pub mod source;
 pub mod views;
 
-pub use batch::{HostBatch, ViewGroup};
+pub use batch::{HostBatch, Pixels, SampleType, ViewGroup};
 pub use decode::DecodeOptions;
 pub use error::{BadImage, DataError};
 pub use image::Image;
@@ -33,4 +34,4 @@ pub use source::{
     HoldOut, ImageSource, Keep, Locality, OpenOptions, Split, Stored, Subset, open, open_with,
     validation_of, validation_of_with, with_options,
 };
-pub use views::{Jitter, ViewPlan, ViewRecipe, ViewSpec, apply, draw_plan};
+pub use views::{Jitter, View, ViewPlan, ViewRecipe, ViewSpec, Workspace, apply, draw_plan};

@@ -8,8 +8,9 @@ pub(crate) trait Loop {
     /// What the loop returns.
     type Output;
 
-    /// The loop. It must be `#[inline(always)]`, else it is not compiled for the wider set.
-    fn run(self) -> Self::Output;
+    /// The loop. It must be `#[inline(always)]`, else it is not compiled for the wider set. `FUSED` is whether the set multiplies and
+    /// adds in one instruction: [`f32::mul_add`] is slow elsewhere.
+    fn run<const FUSED: bool>(self) -> Self::Output;
 }
 
 /// Runs a loop with the widest vectors that the machine has.
@@ -24,7 +25,7 @@ pub(crate) fn dispatch<L: Loop>(work: L) -> L::Output {
 
             #[inline(always)]
             fn call(self) -> L::Output {
-                self.0.run()
+                self.0.run::<true>()
             }
         }
 
@@ -35,5 +36,14 @@ pub(crate) fn dispatch<L: Loop>(work: L) -> L::Output {
             return avx2.vectorize(Call(work));
         }
     }
-    work.run()
+    work.run::<{ cfg!(target_arch = "aarch64") }>()
+}
+
+/// `a / b` to the nearest, where `reciprocal` is 1 / b to the nearest or almost so. A fused multiplication and addition gives what is
+/// left of the division without an error, so that the quotient can be corrected. Not for results that are subnormal or infinite.
+#[inline(always)]
+pub(crate) fn quotient(a: f32, b: f32, reciprocal: f32) -> f32 {
+    let estimate = a * reciprocal;
+    let rest = estimate.mul_add(-b, a);
+    rest.mul_add(reciprocal, estimate)
 }

@@ -74,10 +74,10 @@ fn images_that_are_held_out_are_measured_on_and_not_trained_on() {
     let summary = train::<Cpu>(&given, NEVER).unwrap();
     // Nine of twelve images are left to train on.
     assert_eq!(summary.steps, 2);
-    let scored = lines(&out)
+    let mut scored = lines(&out)
         .into_iter()
         .filter(|line| line["kind"] == "epoch");
-    assert!(scored.last().unwrap()["knn_top1"].is_number());
+    assert!(scored.next_back().unwrap()["knn_top1"].is_number());
 
     let config = resolve(&given).unwrap().config;
     let (train_images, held_out) = open_both(&config).unwrap();
@@ -156,4 +156,23 @@ fn large_jpeg_files_are_decoded_smaller_when_asked_for() {
     // The smallest view's crops have 16 * 16 / 0.3 * 4/3 pixels or 8 * 8 / 0.05 * 4/3: a quarter of 320 x 256 is enough.
     let image = source.image(0).unwrap();
     assert_eq!((image.width, image.height), (80, 64));
+}
+
+#[test]
+fn batches_of_bytes_train_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, word: &str| {
+        let out = folder.path().join(name);
+        let more = [SMALL, &[word]].concat();
+        train::<Cpu>(&words(&source("folder"), &out, &more), NEVER).unwrap();
+        losses(&out)
+    };
+    let (floats, bytes) = (
+        run("floats", "u8_batches=false"),
+        run("bytes", "u8_batches=true"),
+    );
+    assert_eq!(bytes.len(), 6);
+    for ((step, a), (_, b)) in floats.iter().zip(&bytes) {
+        assert!((a - b).abs() < 1e-3, "step {step}: {a} and {b}");
+    }
 }

@@ -31,6 +31,7 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
         cache_gb: 4.0,
         exif_orientation: false,
         max_pixels: sslight_data::decode::MAX_PIXELS,
+        u8_batches: false,
         scaled_decoding: false,
         out: None,
         method,

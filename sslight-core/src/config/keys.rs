@@ -58,6 +58,7 @@ const KEYS: &[Key] = keys! {
     "cache_gb": POSITIVE, "gigabytes that are kept at most";
     "exif_orientation": Kind::Switch, "turn images as their EXIF data say; the paper's code does not";
     "max_pixels": COUNT, "images of more pixels count as unreadable";
+    "u8_batches": Kind::Switch, "make batches of bytes and normalise them on the device: a quarter of memory and upload";
     "scaled_decoding": Kind::Switch, "decode large JPEG files smaller where all views allow it; other pixels, less time";
     "out": Kind::Or("auto", &Kind::Text("path")), "run folder; auto names it after the run, below runs/";
     "method": Kind::Word(Method::WORDS), "what is learned";

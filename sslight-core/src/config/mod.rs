@@ -92,6 +92,9 @@ pub struct RunConfig {
     pub exif_orientation: bool,
     /// Images of more pixels count as unreadable.
     pub max_pixels: u64,
+    /// Whether batches are made as 8-bit samples and normalised on the device: a quarter of the memory and of the upload, and
+    /// another rounding.
+    pub u8_batches: bool,
     /// Whether large JPEG files are decoded at a half, a quarter or an eighth of their size where all views allow it; their
     /// pixels are others then.
     pub scaled_decoding: bool,

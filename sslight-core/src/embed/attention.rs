@@ -79,7 +79,7 @@ pub fn attention_sheets(
         let Some(group) = batch.groups.into_iter().next() else {
             continue;
         };
-        let attention = network.attention(group.pixels, group.size);
+        let attention = network.attention(group.pixels.into_f32(), group.size);
         let attention = attention.ok_or_else(no_attention)?;
         sheets.heads = attention.heads;
         for (row, index) in batch.indices.iter().enumerate() {

@@ -75,7 +75,7 @@ pub(super) fn extract(
             return Err(EmbedError::Stopped);
         }
         for group in batch.groups {
-            let features = network.features(group.pixels, group.size);
+            let features = network.features(group.pixels.into_f32(), group.size);
             let rows = features.chunks(network.dim());
             if let Some(row) = rows.map(is_finite).position(|finite| !finite) {
                 let name = images.source.name(batch.indices[row]);

@@ -115,7 +115,7 @@ fn collect(
     for batch in batches {
         let batch = batch?;
         for group in batch.groups {
-            let (dim, values) = features(group.pixels, group.size);
+            let (dim, values) = features(group.pixels.into_f32(), group.size);
             set.dim = dim;
             set.values.extend(values);
         }

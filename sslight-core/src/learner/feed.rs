@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
-use burn::tensor::{Int, Tensor, TensorData};
-use sslight_data::{BatchStream, DataError, HostBatch, Loader};
+use burn::tensor::{DType, Int, Tensor, TensorData};
+use sslight_data::{BatchStream, DataError, HostBatch, Loader, Pixels};
 use sslight_models::backend::Backend;
 
 use crate::method::{ValidationStats, ViewBatch};
@@ -73,15 +73,21 @@ impl<B: Backend> Feed<B> {
     }
 }
 
-/// A host batch as tensors on `device`.
+/// A host batch as tensors on `device`; 8-bit samples are normalised there.
 pub fn upload<B: Backend>(batch: HostBatch, device: &B::Device) -> ViewBatch<B> {
     let rows = batch.len();
+    let (mean, std) = (batch.mean, batch.std);
     let groups = batch
         .groups
         .into_iter()
         .map(|group| {
             let shape = [group.views * rows, 3, group.size, group.size];
-            Tensor::from_data(TensorData::new(group.pixels, shape), device)
+            match group.pixels {
+                Pixels::F32(samples) => Tensor::from_data(TensorData::new(samples, shape), device),
+                Pixels::U8(samples) => {
+                    normalized(TensorData::new(samples, shape), mean, std, device)
+                }
+            }
         })
         .collect();
     let labels = batch
@@ -92,6 +98,25 @@ pub fn upload<B: Backend>(batch: HostBatch, device: &B::Device) -> ViewBatch<B> 
         batch: rows,
         labels,
     }
+}
+
+/// Uploads 8-bit samples, as bytes where the engine has such tensors, and normalises them.
+fn normalized<B: Backend>(
+    samples: TensorData,
+    mean: [f32; 3],
+    std: [f32; 3],
+    device: &B::Device,
+) -> Tensor<B, 4> {
+    const FULL_SCALE: f32 = 255.0;
+    let samples = match B::supports_dtype(device, DType::U8) {
+        true => Tensor::<B, 4, Int>::from_data(samples, (device, DType::U8)).float(),
+        false => Tensor::from_data(samples.convert::<f32>(), device),
+    };
+    let of_channels =
+        |values: [f32; 3]| Tensor::<B, 1>::from_data(values, device).reshape([1, 3, 1, 1]);
+    let scale = std.map(|std| 1.0 / (FULL_SCALE * std));
+    let shift = std::array::from_fn(|channel| mean[channel] / std[channel]);
+    samples * of_channels(scale) - of_channels(shift)
 }
 
 struct FeedIterator<'a, B: Backend> {
@@ -190,5 +215,58 @@ impl<B: Backend> DataLoader<B, ValidationStats> for NoBatches {
 
     fn slice(&self, _start: usize, _end: usize) -> Arc<dyn DataLoader<B, ValidationStats>> {
         Arc::new(Self)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn_flex::Flex;
+    use burn_ndarray::NdArray;
+    use sslight_data::ViewGroup;
+    use sslight_data::loader::{IMAGENET_MEAN, IMAGENET_STD};
+
+    use super::*;
+
+    fn bytes_are_normalised_like_floats<B: Backend>() {
+        let bytes: Vec<u8> = (0..2 * 3 * 16 * 16).map(|i| (i * 37 % 256) as u8).collect();
+        let plain = |(place, byte): (usize, &u8)| {
+            let channel = place / 256 % 3;
+            (f32::from(*byte) / 255.0 - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel]
+        };
+        let floats: Vec<f32> = bytes.iter().enumerate().map(plain).collect();
+        let batch = |pixels| HostBatch {
+            epoch: 0,
+            step_in_epoch: 0,
+            indices: vec![0, 1],
+            labels: None,
+            mean: IMAGENET_MEAN,
+            std: IMAGENET_STD,
+            groups: vec![ViewGroup {
+                size: 16,
+                views: 1,
+                pixels,
+            }],
+        };
+        let values = |pixels| -> Vec<f32> {
+            let device = B::Device::default();
+            let uploaded = upload::<B>(batch(pixels), &device);
+            uploaded.groups[0]
+                .to_data()
+                .convert::<f32>()
+                .into_vec()
+                .unwrap()
+        };
+        let (of_bytes, of_floats) = (values(Pixels::U8(bytes)), values(Pixels::F32(floats)));
+        assert_eq!(of_bytes.len(), of_floats.len());
+        for (a, b) in of_bytes.iter().zip(&of_floats) {
+            assert!((a - b).abs() < 1e-5, "{a} and {b}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_normalised_like_floats_on_both_engines() {
+        bytes_are_normalised_like_floats::<Flex>();
+        bytes_are_normalised_like_floats::<NdArray>();
     }
 }

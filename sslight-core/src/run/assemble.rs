@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::module::Module;
-use sslight_data::LoaderConfig;
 use sslight_data::loader::EvalConfig;
+use sslight_data::{LoaderConfig, SampleType};
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::ParamInit;
 use sslight_models::weights::{Import, WeightsFile, load_named};
@@ -171,6 +171,10 @@ pub fn loader_config(config: &RunConfig) -> LoaderConfig {
         mean: config.views.mean.map(|v| v as f32),
         std: config.views.std.map(|v| v as f32),
         max_bad_images: config.max_bad_images,
+        samples: match config.u8_batches {
+            true => SampleType::U8,
+            false => SampleType::F32,
+        },
         keep_remainder: false,
     }
 }
@@ -183,5 +187,6 @@ pub fn eval_config(config: &RunConfig, batch_size: usize) -> EvalConfig {
         batch_size,
         workers: config.worker_count(),
         max_bad_images: config.max_bad_images,
+        samples: SampleType::F32,
     }
 }

@@ -111,7 +111,7 @@ pub fn classify_weights<B: Backend>(
         let batch = batch?;
         let mut rows = Vec::new();
         for group in batch.groups {
-            rows.extend(network.logits(group.pixels, group.size, device));
+            rows.extend(network.logits(group.pixels.into_f32(), group.size, device));
         }
         for (logits, index) in rows.chunks(network.classes).zip(batch.indices) {
             let label = classes_of.label(source.label(index));

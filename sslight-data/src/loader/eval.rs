@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::bad::BadImages;
 use super::stream::{BatchStream, Row, Settings, Task};
 use super::{check_batch_size, check_std};
+use crate::batch::SampleType;
 use crate::error::DataError;
+use crate::ops::EvalView;
 use crate::ops::normalize::Normalizer;
-use crate::ops::{EvalView, eval_transform};
 use crate::source::ImageSource;
+use crate::views::{View, Workspace};
 
 /// Batches that are prepared ahead.
 const PREFETCH: usize = 2;
@@ -28,6 +30,8 @@ pub struct EvalConfig {
     pub workers: usize,
     /// The share of unreadable images that is left out before it is an error.
     pub max_bad_images: f64,
+    /// What the samples of the batches are.
+    pub samples: SampleType,
 }
 
 /// All images of a source in index order, one view each, in one group of size `crop`; the last batch may
@@ -77,6 +81,7 @@ pub fn eval_subset(
         workers: config.workers,
         prefetch: PREFETCH,
         groups: vec![(crop, 1)],
+        samples: config.samples,
         normalizer: Arc::new(Normalizer::new(config.mean, config.std)),
         bad: Arc::clone(&bad),
         waited_nanos: Arc::default(),
@@ -104,20 +109,23 @@ impl Task for EvalTask {
         self.indices.len().saturating_sub(done).min(size)
     }
 
-    fn prepare(&self, step: usize, slot: usize) -> Row {
+    fn prepare(
+        &self,
+        step: usize,
+        slot: usize,
+        workspace: &mut Workspace,
+        put: &mut dyn FnMut(usize, View<'_>),
+    ) -> Row {
         let index = self.indices[step * self.config.batch_size + slot];
-        let (views, bad) = match self.bad.read(&*self.source, index) {
-            Ok(image) => {
-                let view = eval_transform(&image, self.config.view);
-                (Some(vec![view]), Vec::new())
-            }
-            Err(image) => (None, vec![image]),
-        };
+        let read = self.bad.read(&*self.source, index);
+        if let Ok(image) = &read {
+            put(0, workspace.eval(image, self.config.view));
+        }
         Row {
             index,
             label: self.source.label(index),
-            views,
-            bad,
+            shown: read.is_ok(),
+            bad: read.err().into_iter().collect(),
         }
     }
 }

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::batch::SampleType;
 use crate::error::{BadImage, DataError};
 use crate::ops::normalize::Normalizer;
 use crate::plan::EpochPlan;
 use crate::rng::Draws;
 use crate::source::{ImageSource, Locality};
-use crate::views::{ViewRecipe, apply, draw_plan};
+use crate::views::{View, ViewRecipe, Workspace, draw_plan};
 use bad::BadImages;
 use stream::{Row, Task};
 
@@ -51,6 +52,8 @@ pub struct LoaderConfig {
     /// Whether the images that fill no batch make a shorter one at the end of each epoch; otherwise they are
     /// dropped, and a batch may not be larger than the data.
     pub keep_remainder: bool,
+    /// What the samples of the batches are.
+    pub samples: SampleType,
 }
 
 impl Default for LoaderConfig {
@@ -64,6 +67,7 @@ impl Default for LoaderConfig {
             std: IMAGENET_STD,
             max_bad_images: MAX_BAD_IMAGES,
             keep_remainder: false,
+            samples: SampleType::F32,
         }
     }
 }
@@ -162,6 +166,7 @@ impl Loader {
                 workers: config.workers,
                 prefetch: config.prefetch,
                 groups: shared.recipe.groups(),
+                samples: config.samples,
                 normalizer: Arc::clone(&shared.normalizer),
                 bad: Arc::clone(&shared.bad),
                 waited_nanos: Arc::clone(&shared.waited_nanos),
@@ -219,7 +224,13 @@ impl Task for EpochTask {
         self.plan.step(step).map_or(0, <[usize]>::len)
     }
 
-    fn prepare(&self, step: usize, slot: usize) -> Row {
+    fn prepare(
+        &self,
+        step: usize,
+        slot: usize,
+        workspace: &mut Workspace,
+        put: &mut dyn FnMut(usize, View<'_>),
+    ) -> Row {
         let Shared {
             source,
             recipe,
@@ -234,17 +245,15 @@ impl Task for EpochTask {
         for &index in from_here.iter().chain(before) {
             match known_bad.read(&**source, index) {
                 Ok(image) => {
-                    let views = recipe.views.iter().enumerate().map(|(view, spec)| {
+                    for (view, spec) in recipe.views.iter().enumerate() {
                         let mut draws = Draws::for_view(config.seed, self.epoch, drawn, view);
-                        apply(
-                            &image,
-                            &draw_plan(&mut draws, spec, image.width, image.height),
-                        )
-                    });
+                        let plan = draw_plan(&mut draws, spec, image.width, image.height);
+                        put(view, workspace.apply(&image, &plan));
+                    }
                     return Row {
                         index,
                         label: source.label(index),
-                        views: Some(views.collect()),
+                        shown: true,
                         bad,
                     };
                 }
@@ -258,7 +267,7 @@ impl Task for EpochTask {
         Row {
             index: drawn,
             label: None,
-            views: None,
+            shown: false,
             bad,
         }
     }

@@ -14,17 +14,23 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::bad::BadImages;
-use crate::batch::{HostBatch, ViewGroup};
+use crate::batch::{HostBatch, Pixels, SampleType, ViewGroup};
 use crate::error::{BadImage, DataError};
-use crate::image::Image;
 use crate::ops::normalize::Normalizer;
+use crate::views::{View, Workspace};
 
 /// What the workers do. Pure: the same arguments give the same row on any thread.
 pub(super) trait Task: Send + Sync + 'static {
     /// Number of rows of a step; zero from the end on.
     fn rows(&self, step: usize) -> usize;
-    /// Makes one row.
-    fn prepare(&self, step: usize, slot: usize) -> Row;
+    /// Makes one row in the buffers of the thread. Its views go to `put` with their numbers, in the order of the groups.
+    fn prepare(
+        &self,
+        step: usize,
+        slot: usize,
+        workspace: &mut Workspace,
+        put: &mut dyn FnMut(usize, View<'_>),
+    ) -> Row;
 }
 
 /// One image of a batch.
@@ -32,8 +38,8 @@ pub(super) struct Row {
     /// Index of the image shown.
     pub(super) index: usize,
     pub(super) label: Option<usize>,
-    /// All views in the order of the groups; `None` leaves the row out of the batch.
-    pub(super) views: Option<Vec<Image>>,
+    /// Whether its views were made; otherwise the row is left out of the batch.
+    pub(super) shown: bool,
     /// Unreadable images met on the way.
     pub(super) bad: Vec<BadImage>,
 }
@@ -46,6 +52,7 @@ pub(super) struct Settings {
     pub(super) prefetch: usize,
     /// (size, views) of each group.
     pub(super) groups: Vec<(usize, usize)>,
+    pub(super) samples: SampleType,
     pub(super) normalizer: Arc<Normalizer>,
     pub(super) bad: Arc<BadImages>,
     pub(super) waited_nanos: Arc<AtomicU64>,
@@ -58,18 +65,19 @@ type Completion = Result<(), String>;
 struct OpenBatch {
     step: usize,
     groups: Vec<OpenGroup>,
-    /// Rows by slot, without their views.
+    /// Rows of a view.
+    length: usize,
+    /// Rows by slot.
     rows: Mutex<Vec<Option<Row>>>,
     missing: AtomicUsize,
     done: Sender<Completion>,
 }
 
-/// Rows are a few hundred times cheaper to copy than to make, so one lock a group does not hold up the
-/// workers.
+/// Views are twenty times cheaper to write than to make, so one lock a group does not hold up a few workers.
 struct OpenGroup {
     size: usize,
     views: usize,
-    pixels: Mutex<Vec<f32>>,
+    pixels: Mutex<Pixels>,
 }
 
 struct Job {
@@ -82,38 +90,38 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl OpenBatch {
-    fn new(step: usize, rows: usize, groups: &[(usize, usize)], done: Sender<Completion>) -> Self {
+    fn new(step: usize, rows: usize, settings: &Settings, done: Sender<Completion>) -> Self {
         Self {
             step,
-            groups: groups
+            groups: settings
+                .groups
                 .iter()
                 .map(|&(size, views)| OpenGroup {
                     size,
                     views,
-                    pixels: Mutex::new(vec![0.0; views * rows * 3 * size * size]),
+                    pixels: Mutex::new(Pixels::zeros(
+                        settings.samples,
+                        views * rows * 3 * size * size,
+                    )),
                 })
                 .collect(),
+            length: rows,
             rows: Mutex::new((0..rows).map(|_| None).collect()),
             missing: AtomicUsize::new(rows),
             done,
         }
     }
 
-    /// Writes the views of a row and reports the batch if it was the last one.
-    fn fill(&self, slot: usize, mut row: Row, normalizer: &Normalizer) {
-        if let Some(views) = row.views.take() {
-            let rows = lock(&self.rows).len();
-            let mut views = views.iter();
-            for group in &self.groups {
-                let length = 3 * group.size * group.size;
-                let mut pixels = lock(&group.pixels);
-                for (view, image) in views.by_ref().take(group.views).enumerate() {
-                    let start = (view * rows + slot) * length;
-                    normalizer.write(image, &mut pixels[start..start + length]);
-                }
-            }
-            row.views = Some(Vec::new());
-        }
+    /// Makes a row and reports the batch if it was the last one.
+    fn fill(
+        &self,
+        slot: usize,
+        task: &dyn Task,
+        workspace: &mut Workspace,
+        normalizer: &Normalizer,
+    ) {
+        let mut put = |view, made: View<'_>| self.put(slot, view, made, normalizer);
+        let row = task.prepare(self.step, slot, workspace, &mut put);
         lock(&self.rows)[slot] = Some(row);
         if self.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
             // The consumer may be gone, then nobody needs the batch.
@@ -121,21 +129,30 @@ impl OpenBatch {
         }
     }
 
-    /// Takes the filled buffers; rows without views are left out. Also gives the unreadable images.
-    fn finish(&self, epoch: usize) -> (HostBatch, Vec<BadImage>) {
-        let rows: Vec<Row> = lock(&self.rows).drain(..).flatten().collect();
-        let kept: Vec<bool> = rows.iter().map(|row| row.views.is_some()).collect();
-        let groups = self.groups.iter().map(|group| {
-            let mut pixels = std::mem::take(&mut *lock(&group.pixels));
-            if kept.contains(&false) {
+    /// Writes one view of a row.
+    fn put(&self, slot: usize, view: usize, made: View<'_>, normalizer: &Normalizer) {
+        let mut view = view;
+        for group in &self.groups {
+            if view < group.views {
                 let length = 3 * group.size * group.size;
-                let all = pixels.chunks_exact(length).zip(kept.iter().cycle());
-                pixels = all
-                    .filter(|(_, kept)| **kept)
-                    .flat_map(|(p, _)| p)
-                    .copied()
-                    .collect();
+                let start = (view * self.length + slot) * length;
+                match &mut *lock(&group.pixels) {
+                    Pixels::F32(all) => made.normalize(normalizer, &mut all[start..start + length]),
+                    Pixels::U8(all) => all[start..start + length].copy_from_slice(made.samples()),
+                }
+                return;
             }
+            view -= group.views;
+        }
+    }
+
+    /// Takes the filled buffers; rows without views are left out. Also gives the unreadable images.
+    fn finish(&self, settings: &Settings) -> (HostBatch, Vec<BadImage>) {
+        let rows: Vec<Row> = lock(&self.rows).drain(..).flatten().collect();
+        let kept: Vec<bool> = rows.iter().map(|row| row.shown).collect();
+        let groups = self.groups.iter().map(|group| {
+            let pixels = std::mem::replace(&mut *lock(&group.pixels), Pixels::U8(Vec::new()));
+            let pixels = pixels.keeping(3 * group.size * group.size, &kept);
             ViewGroup {
                 size: group.size,
                 views: group.views,
@@ -143,12 +160,14 @@ impl OpenBatch {
             }
         });
         let groups = groups.collect();
-        let shown = || rows.iter().filter(|row| row.views.is_some());
+        let shown = || rows.iter().filter(|row| row.shown);
         let batch = HostBatch {
-            epoch,
+            epoch: settings.epoch,
             step_in_epoch: self.step,
             indices: shown().map(|row| row.index).collect(),
             labels: shown().map(|row| row.label.map(|l| l as i64)).collect(),
+            mean: settings.normalizer.mean(),
+            std: settings.normalizer.std(),
             groups,
         };
         (batch, rows.into_iter().flat_map(|row| row.bad).collect())
@@ -214,8 +233,8 @@ impl BatchStream {
                 break;
             }
             let (done, receiver) = bounded(1);
-            let groups = &self.settings.groups;
-            let batch = Arc::new(OpenBatch::new(self.next_step, rows, groups, done));
+            let batch = OpenBatch::new(self.next_step, rows, &self.settings, done);
+            let batch = Arc::new(batch);
             for slot in 0..rows {
                 let batch = Arc::clone(&batch);
                 // Fails only without workers, which the consumer finds out by itself.
@@ -259,7 +278,7 @@ impl BatchStream {
             Ok(Err(panic)) => return failed(panic),
             Err(_) => return failed("a batch was given up".into()),
         }
-        let (batch, bad) = batch.finish(self.settings.epoch);
+        let (batch, bad) = batch.finish(&self.settings);
         self.settings.bad.register(bad)?;
         Ok(batch)
     }
@@ -307,12 +326,13 @@ impl Drop for BatchStream {
 
 /// The life of a worker thread.
 fn work(queue: &Receiver<Job>, task: &dyn Task, normalizer: &Normalizer, cancelled: &AtomicBool) {
+    let mut workspace = Workspace::default();
     for Job { batch, slot } in queue {
         if cancelled.load(Ordering::Relaxed) {
             return;
         }
         let made = catch_unwind(AssertUnwindSafe(|| {
-            batch.fill(slot, task.prepare(batch.step, slot), normalizer);
+            batch.fill(slot, task, &mut workspace, normalizer);
         }));
         if let Err(panic) = made {
             let text = panic

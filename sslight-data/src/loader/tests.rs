@@ -7,8 +7,8 @@ use super::*;
 use crate::image::Image;
 use crate::ops::{EvalView, Interpolation};
 use crate::source::Stored;
-use crate::views::{Crops, ViewRecipe};
-use crate::{HostBatch, Split, open};
+use crate::views::{Crops, ViewRecipe, apply};
+use crate::{HostBatch, Pixels, Split, ViewGroup, open};
 
 /// Synthetic pictures; some cannot be read, and reads are counted.
 struct Fake {
@@ -92,6 +92,65 @@ fn collect(stream: BatchStream) -> Vec<HostBatch> {
     stream.collect::<Result<_, _>>().unwrap()
 }
 
+fn floats(group: &ViewGroup) -> &[f32] {
+    match &group.pixels {
+        Pixels::F32(samples) => samples,
+        Pixels::U8(_) => panic!("not normalised"),
+    }
+}
+
+/// The normalised samples of 8-bit ones, whose planes have `plane` samples.
+fn normalised(pixels: &Pixels, plane: usize) -> Vec<f32> {
+    let Pixels::U8(samples) = pixels else {
+        panic!("normalised already")
+    };
+    let planes = samples.chunks(plane).enumerate();
+    let of = |(number, plane): (usize, &[u8])| {
+        let (mean, std) = (IMAGENET_MEAN[number % 3], IMAGENET_STD[number % 3]);
+        let sample = |v: &u8| (f32::from(*v) / 255.0 - mean) / std;
+        plane.iter().map(sample).collect::<Vec<f32>>()
+    };
+    planes.flat_map(of).collect()
+}
+
+#[test]
+fn batches_of_bytes_are_those_of_floats_before_they_are_normalised() {
+    // With an image that is left out, in training by another one.
+    let bytes = LoaderConfig {
+        max_bad_images: 0.5,
+        samples: SampleType::U8,
+        ..config(2, 2)
+    };
+    let usual = LoaderConfig {
+        samples: SampleType::F32,
+        ..bytes.clone()
+    };
+    let of = |config| collect(loader(Fake::new(40, &[3]), config).epoch(0, 0));
+    let evaluated = |samples| {
+        let config = EvalConfig {
+            samples,
+            max_bad_images: 0.5,
+            ..eval_config(10, 3)
+        };
+        collect(eval_batches(Fake::new(8, &[3]), config).unwrap())
+    };
+    let all = [
+        [of(bytes), of(usual)],
+        [SampleType::U8, SampleType::F32].map(evaluated),
+    ];
+    for [bytes, usual] in all {
+        assert_eq!(bytes.len(), usual.len());
+        for (bytes, usual) in bytes.iter().zip(&usual) {
+            assert_eq!(bytes.indices, usual.indices);
+            for (bytes, usual) in bytes.groups.iter().zip(&usual.groups) {
+                let plane = bytes.size * bytes.size;
+                assert_eq!(normalised(&bytes.pixels, plane), floats(usual));
+                assert_eq!(bytes.pixels.len(), usual.pixels.len());
+            }
+        }
+    }
+}
+
 #[test]
 fn workers_and_prefetch_do_not_change_the_batches() {
     let expected = collect(loader(Fake::new(40, &[]), config(1, 1)).epoch(2, 0));
@@ -168,7 +227,7 @@ fn groups_hold_the_views_view_major() {
     Normalizer::new(IMAGENET_MEAN, IMAGENET_STD).write(&apply(&image, &plan), &mut expected);
     let start = (6 + 4) * expected.len();
     assert_eq!(
-        batch.groups[1].pixels[start..start + expected.len()],
+        floats(&batch.groups[1])[start..start + expected.len()],
         expected
     );
 }
@@ -234,8 +293,8 @@ fn a_replacement_does_not_look_like_the_image_it_doubles() {
     assert_eq!(batch.indices[0], batch.indices[1]);
     let length = 3 * 16 * 16;
     assert_ne!(
-        batch.groups[0].pixels[..length],
-        batch.groups[0].pixels[length..2 * length]
+        floats(&batch.groups[0])[..length],
+        floats(&batch.groups[0])[length..2 * length]
     );
 }
 
@@ -378,6 +437,7 @@ fn eval_config(crop: usize, batch_size: usize) -> EvalConfig {
         batch_size,
         workers: 2,
         max_bad_images: MAX_BAD_IMAGES,
+        samples: SampleType::F32,
     }
 }
 
@@ -398,7 +458,7 @@ fn evaluation_shows_all_images_in_order_and_keeps_the_short_batch() {
         let view = crate::eval_transform(&source.image(17).unwrap(), eval_config(10, 8).view);
         let mut expected = [0.0; 300];
         Normalizer::new(IMAGENET_MEAN, IMAGENET_STD).write(&view, &mut expected);
-        assert_eq!(batches[2].groups[0].pixels[300..600], expected);
+        assert_eq!(floats(&batches[2].groups[0])[300..600], expected);
     }
 }
 
@@ -418,12 +478,12 @@ fn evaluation_leaves_unreadable_images_out_and_lists_them() {
     assert_eq!(batches[0].indices, [990, 991, 992]);
     assert_eq!(batches[1].indices, [994, 996, 997]);
     assert_eq!(
-        batches[0].groups[0].pixels,
-        clean[0].groups[0].pixels[..900]
+        floats(&batches[0].groups[0]),
+        &floats(&clean[0].groups[0])[..900]
     );
     assert_eq!(
-        batches[1].groups[0].pixels[300..],
-        clean[1].groups[0].pixels[600..]
+        floats(&batches[1].groups[0])[300..],
+        floats(&clean[1].groups[0])[600..]
     );
     assert_eq!(batches[1].labels.as_ref().unwrap().len(), 3);
     assert_eq!(stream.bad_images().len(), 2);
@@ -457,6 +517,6 @@ fn the_embedded_sample_feeds_the_loader() {
         batch
             .groups
             .iter()
-            .all(|g| g.pixels.iter().all(|v| v.is_finite()))
+            .all(|g| floats(g).iter().all(|v| v.is_finite()))
     );
 }

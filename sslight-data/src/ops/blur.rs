@@ -2,6 +2,7 @@
 //! Gaussian convolution by extended box filtering", 2011), in the 24-bit fixed point of Pillow.
 
 use crate::Image;
+use crate::planes::{Planes, grow, through_planes};
 use crate::simd::{Loop, dispatch};
 
 /// Box blurs per axis.
@@ -53,85 +54,140 @@ impl ExtendedBox {
 /// Blurs with a Gaussian of standard deviation `sigma` pixels; borders are continued. A `sigma` that is
 /// not positive leaves the picture as it is.
 pub fn gaussian_blur(image: &mut Image, sigma: f64) {
-    if sigma.is_nan() || sigma <= 0.0 {
-        return;
+    through_planes(image, |planes| Blur::default().apply(planes, sigma));
+}
+
+/// Blurs pictures with buffers of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Blur {
+    /// A plane between passes.
+    between: Vec<u8>,
+    /// A row, continued beyond its ends.
+    padded: Vec<u8>,
+    /// Sums of the samples of full weight, of boxes larger than the usual ones.
+    inner: Vec<u32>,
+}
+
+impl Blur {
+    /// As [`gaussian_blur`].
+    pub(crate) fn apply(&mut self, planes: &mut Planes, sigma: f64) {
+        if sigma.is_nan() || sigma <= 0.0 {
+            return;
+        }
+        let shape = ExtendedBox::for_sigma(sigma);
+        let width = planes.width();
+        grow(&mut self.between, width * planes.height(), 0);
+        grow(&mut self.padded, width + 2 * shape.reach(), 0);
+        grow(&mut self.inner, width, 0);
+        for plane in planes.channels_mut() {
+            dispatch(BlurPlane {
+                between: &mut self.between[..plane.len()],
+                padded: &mut self.padded[..width + 2 * shape.reach()],
+                inner: &mut self.inner[..width],
+                shape,
+                plane,
+            });
+        }
     }
-    let shape = ExtendedBox::for_sigma(sigma);
-    dispatch(Blur { image, shape });
 }
 
-/// All passes.
-struct Blur<'a> {
-    image: &'a mut Image,
+/// All passes over one plane.
+struct BlurPlane<'a> {
+    plane: &'a mut [u8],
     shape: ExtendedBox,
+    between: &'a mut [u8],
+    padded: &'a mut [u8],
+    inner: &'a mut [u32],
 }
 
-impl Loop for Blur<'_> {
+impl Loop for BlurPlane<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
-        blur_rows(self.image, self.shape);
-        blur_columns(self.image, self.shape);
-    }
-}
-
-/// All horizontal passes, row by row: a row stays in the first-level cache.
-#[inline(always)]
-fn blur_rows(image: &mut Image, shape: ExtendedBox) {
-    let row_bytes = image.row_bytes();
-    let margin = 3 * shape.reach();
-    let mut padded = vec![0; row_bytes + 2 * margin];
-    let mut inner = vec![0; row_bytes];
-    for row in image.pixels.chunks_exact_mut(row_bytes) {
-        for _ in 0..PASSES {
-            padded[margin..margin + row_bytes].copy_from_slice(row);
-            let last = row_bytes - 3;
-            for i in 0..margin {
-                padded[i] = row[i % 3];
-                padded[margin + row_bytes + i] = row[last + i % 3];
-            }
-            inner.fill(0);
-            for k in 0..2 * shape.radius + 1 {
-                for (sum, &v) in inner.iter_mut().zip(&padded[3 * (k + 1)..]) {
-                    *sum += u32::from(v);
-                }
-            }
-            let outer = padded.iter().zip(&padded[2 * margin..]);
-            for ((out, &inner), (&a, &b)) in row.iter_mut().zip(&inner).zip(outer) {
-                *out = shape.weigh(inner, u32::from(a) + u32::from(b));
-            }
+    fn run<const FUSED: bool>(self) {
+        let Self {
+            plane,
+            shape,
+            between,
+            padded,
+            inner,
+        } = self;
+        let width = inner.len();
+        let rows = plane.chunks_exact(width);
+        for (row, out) in rows.zip(between.chunks_exact_mut(width)) {
+            blur_row(row, shape, padded, inner, out);
         }
+        blur_columns(between, shape, inner, plane);
+        blur_columns(plane, shape, inner, between);
+        blur_columns(between, shape, inner, plane);
     }
 }
 
-/// All vertical passes, each from one buffer to the other.
+/// All horizontal passes over a row.
 #[inline(always)]
-fn blur_columns(image: &mut Image, shape: ExtendedBox) {
-    let row_bytes = image.row_bytes();
-    let last = image.height - 1;
-    let reach = shape.reach();
-    let mut inner = vec![0; row_bytes];
-    let mut source = image.pixels.clone();
+fn blur_row(row: &[u8], shape: ExtendedBox, padded: &mut [u8], inner: &mut [u32], out: &mut [u8]) {
+    let (reach, width) = (shape.reach(), row.len());
+    padded[reach..reach + width].copy_from_slice(row);
     for pass in 0..PASSES {
         if pass > 0 {
-            std::mem::swap(&mut source, &mut image.pixels);
+            padded[reach..reach + width].copy_from_slice(out);
         }
+        let [first, last] = [padded[reach], padded[reach + width - 1]];
+        padded[..reach].fill(first);
+        padded[reach + width..].fill(last);
+        let line = |offset: usize| &padded[offset..offset + width];
+        weigh_lines(line, shape, inner, out);
+    }
+}
+
+/// A vertical pass.
+#[inline(always)]
+fn blur_columns(source: &[u8], shape: ExtendedBox, inner: &mut [u32], out: &mut [u8]) {
+    let width = inner.len();
+    let last = source.len() / width - 1;
+    for (y, out) in out.chunks_exact_mut(width).enumerate() {
         // Row y + offset - reach, continued at the borders.
-        let row = |y: usize, offset: usize| {
-            let y = (y + offset).saturating_sub(reach).min(last);
-            &source[y * row_bytes..(y + 1) * row_bytes]
+        let line = |offset: usize| {
+            let y = (y + offset).saturating_sub(shape.reach()).min(last);
+            &source[y * width..(y + 1) * width]
         };
-        for (y, out) in image.pixels.chunks_exact_mut(row_bytes).enumerate() {
+        weigh_lines(line, shape, inner, out);
+    }
+}
+
+/// The weighted sum of `2 * reach + 1` lines, of which the first and the last have the lower weight.
+#[inline(always)]
+fn weigh_lines<'a>(
+    line: impl Fn(usize) -> &'a [u8],
+    shape: ExtendedBox,
+    inner: &mut [u32],
+    out: &mut [u8],
+) {
+    let outer = line(0).iter().zip(line(2 * shape.reach()));
+    match shape.radius {
+        // The usual ones, in one loop each. Sums of so few samples fit 16 bits.
+        0 => {
+            for ((out, (a, z)), b) in out.iter_mut().zip(outer).zip(line(1)) {
+                *out = shape.weigh(u32::from(*b), u32::from(u16::from(*a) + u16::from(*z)));
+            }
+        }
+        1 => {
+            let inner = line(1).iter().zip(line(2)).zip(line(3));
+            for ((out, (a, z)), ((b, c), d)) in out.iter_mut().zip(outer).zip(inner) {
+                let inner = u16::from(*b) + u16::from(*c) + u16::from(*d);
+                let outer = u16::from(*a) + u16::from(*z);
+                *out = shape.weigh(u32::from(inner), u32::from(outer));
+            }
+        }
+        _ => {
             inner.fill(0);
-            for offset in 1..2 * reach {
-                for (sum, &v) in inner.iter_mut().zip(row(y, offset)) {
-                    *sum += u32::from(v);
+            for offset in 1..2 * shape.reach() {
+                for (sum, sample) in inner.iter_mut().zip(line(offset)) {
+                    *sum += u32::from(*sample);
                 }
             }
-            let outer = row(y, 0).iter().zip(row(y, 2 * reach));
-            for ((out, &inner), (&a, &b)) in out.iter_mut().zip(&inner).zip(outer) {
-                *out = shape.weigh(inner, u32::from(a) + u32::from(b));
+            for ((out, inner), (a, z)) in out.iter_mut().zip(inner.iter()).zip(outer) {
+                *out = shape.weigh(*inner, u32::from(*a) + u32::from(*z));
             }
         }
     }

@@ -3,8 +3,9 @@
 use super::crop::CropBox;
 use std::fmt;
 
-use super::resize::{Interpolation, resize_window};
+use super::resize::{Interpolation, Resizer, Target};
 use crate::Image;
+use crate::planes::Planes;
 
 /// What evaluation shows of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,13 @@ impl fmt::Display for EvalView {
 /// truncated) and takes the centre of `crop` x `crop` pixels, whose offset is rounded half to
 /// even. `resize` is raised to `crop` if it is below it; a `crop` of zero counts as one.
 pub fn eval_transform(image: &Image, view: EvalView) -> Image {
+    let mut out = Planes::default();
+    eval_into(image, view, &mut Resizer::default(), &mut out);
+    out.to_image()
+}
+
+/// As [`eval_transform`], with buffers that are kept.
+pub(crate) fn eval_into(image: &Image, view: EvalView, resizer: &mut Resizer, out: &mut Planes) {
     let crop = view.crop.max(1);
     let resize = view.resize.max(crop);
     let (width, height) = (image.width, image.height);
@@ -44,14 +52,18 @@ pub fn eval_transform(image: &Image, view: EvalView) -> Image {
     } else {
         (resize * width / height, resize)
     };
-    let window = CropBox {
-        top: center_offset(full.1, crop),
-        left: center_offset(full.0, crop),
-        height: crop,
-        width: crop,
+    let target = Target {
+        full,
+        window: CropBox {
+            top: center_offset(full.1, crop),
+            left: center_offset(full.0, crop),
+            height: crop,
+            width: crop,
+        },
+        interpolation: view.interpolation,
+        flip: false,
     };
-    let whole = CropBox::whole(width, height);
-    resize_window(image, whole, full, window, view.interpolation)
+    resizer.resize(image, CropBox::whole(width, height), &target, out);
 }
 
 /// (side - crop) / 2, half to even.
@@ -83,9 +95,13 @@ mod tests {
             interpolation: Interpolation::Bilinear,
             ..view(1, 1)
         };
-        let whole = CropBox::whole(8, 1);
-        let window = CropBox::whole(4, 1);
-        let out = resize_window(&image, whole, (4, 1), window, view.interpolation);
+        let target = Target {
+            interpolation: view.interpolation,
+            ..Target::whole(4, 1)
+        };
+        let mut out = Planes::default();
+        Resizer::default().resize(&image, CropBox::whole(8, 1), &target, &mut out);
+        let out = out.to_image();
         let gray: Vec<u8> = out.pixels.iter().step_by(3).copied().collect();
         // 80 * (1/8) / (7/8), and 80 * 3/8.
         assert_eq!(gray, [11, 30, 0, 0]);

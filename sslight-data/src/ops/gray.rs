@@ -1,6 +1,8 @@
 //! Luma and gray pictures.
 
 use crate::Image;
+use crate::planes::{Planes, through_planes};
+use crate::simd::{Loop, dispatch};
 
 /// Rec. 601 luma in 16-bit fixed point, as Pillow's `convert("L")` rounds it.
 #[inline(always)]
@@ -11,8 +13,27 @@ pub fn luma([r, g, b]: [u8; 3]) -> u8 {
 
 /// Puts the luma in all three channels.
 pub fn grayscale(image: &mut Image) {
-    for pixel in image.pixels.as_chunks_mut::<3>().0 {
-        *pixel = [luma(*pixel); 3];
+    through_planes(image, gray_planes);
+}
+
+/// As [`grayscale`].
+pub(crate) fn gray_planes(planes: &mut Planes) {
+    dispatch(Gray(planes.channels_mut()));
+}
+
+struct Gray<'a>([&'a mut [u8]; 3]);
+
+impl Loop for Gray<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let [red, green, blue] = self.0;
+        for ((r, g), b) in red.iter_mut().zip(green.iter()).zip(blue.iter()) {
+            *r = luma([*r, *g, *b]);
+        }
+        green.copy_from_slice(red);
+        blue.copy_from_slice(red);
     }
 }
 

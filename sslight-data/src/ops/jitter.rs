@@ -1,10 +1,9 @@
 //! Colour jitter: brightness, contrast, saturation and hue, each on 8-bit samples (Pillow's
 //! `ImageEnhance` and its HSV conversion, as torchvision 0.10 calls them).
 
-use std::sync::OnceLock;
-
 use super::gray::luma;
 use crate::Image;
+use crate::planes::{Planes, through_planes};
 use crate::simd::{Loop, dispatch};
 
 /// The four operations in the numbering of the draws.
@@ -47,73 +46,113 @@ pub struct JitterPlan {
 
 /// Applies the four operations in their order.
 pub fn jitter(image: &mut Image, plan: &JitterPlan) {
+    through_planes(image, |planes| jitter_planes(planes, plan));
+}
+
+/// As [`jitter`].
+pub(crate) fn jitter_planes(planes: &mut Planes, plan: &JitterPlan) {
     for op in plan.order {
         match op {
-            JitterOp::Brightness => brightness(image, plan.brightness),
-            JitterOp::Contrast => contrast(image, plan.contrast),
-            JitterOp::Saturation => saturation(image, plan.saturation),
-            JitterOp::Hue => hue(image, plan.hue),
+            JitterOp::Brightness => blend_with_constant(planes.samples_mut(), 0, plan.brightness),
+            JitterOp::Contrast => contrast_planes(planes, plan.contrast),
+            JitterOp::Saturation => saturate_planes(planes, plan.saturation),
+            JitterOp::Hue => turn_planes(planes, plan.hue),
         }
     }
 }
 
 /// Moves from `degenerate` (factor 0) to `sample` (factor 1) and beyond, truncated and clipped.
 #[inline(always)]
-fn blend(degenerate: u8, sample: u8, factor: f32) -> u8 {
-    let degenerate = f32::from(degenerate);
-    // The cast truncates and clips.
-    (degenerate + factor * (f32::from(sample) - degenerate)) as u8
+fn blend(degenerate: f32, sample: u8, factor: f32) -> u8 {
+    let value = degenerate + factor * (f32::from(sample) - degenerate);
+    // What is no number becomes zero.
+    let value = if value > 0.0 { value } else { 0.0 };
+    let value = if value < 255.0 { value } else { 255.0 };
+    (floor(value) + WHOLE).to_bits() as u8
 }
 
-/// Blends every sample with one constant; 256 possible results, so through a table.
-fn blend_with_constant(image: &mut Image, degenerate: u8, factor: f64) {
-    let table: [u8; 256] = std::array::from_fn(|v| blend(degenerate, v as u8, factor as f32));
-    for sample in &mut image.pixels {
-        *sample = table[usize::from(*sample)];
+/// Blends every sample with one constant.
+fn blend_with_constant(samples: &mut [u8], degenerate: u8, factor: f64) {
+    dispatch(Blend {
+        samples,
+        degenerate,
+        factor: factor as f32,
+    });
+}
+
+struct Blend<'a> {
+    samples: &'a mut [u8],
+    degenerate: u8,
+    factor: f32,
+}
+
+impl Loop for Blend<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let degenerate = f32::from(self.degenerate);
+        for sample in self.samples {
+            *sample = blend(degenerate, *sample, self.factor);
+        }
     }
 }
 
 /// Scales towards (factor below 1) or away from black.
 pub fn brightness(image: &mut Image, factor: f64) {
-    blend_with_constant(image, 0, factor);
+    blend_with_constant(&mut image.pixels, 0, factor);
 }
 
 /// Scales towards or away from the rounded mean luma of the picture.
 pub fn contrast(image: &mut Image, factor: f64) {
-    let pixels = image.pixels.as_chunks::<3>().0;
-    let count = pixels.len() as u64;
-    let total = dispatch(SumOfLuma { pixels });
-    let mean = (2 * total + count) / (2 * count);
-    blend_with_constant(image, mean as u8, factor);
+    through_planes(image, |planes| contrast_planes(planes, factor));
 }
 
-struct SumOfLuma<'a> {
-    pixels: &'a [[u8; 3]],
+fn contrast_planes(planes: &mut Planes, factor: f64) {
+    let channels = planes.channels();
+    let count = channels[0].len() as u64;
+    let total = dispatch(SumOfLuma(channels));
+    let mean = (2 * total + count) / (2 * count);
+    blend_with_constant(planes.samples_mut(), mean as u8, factor);
 }
+
+struct SumOfLuma<'a>([&'a [u8]; 3]);
 
 impl Loop for SumOfLuma<'_> {
     type Output = u64;
 
     #[inline(always)]
-    fn run(self) -> u64 {
+    fn run<const FUSED: bool>(self) -> u64 {
         // Sums of so many samples fit 32 bits.
-        let parts = self.pixels.chunks(1 << 16);
-        parts
-            .map(|part| u64::from(part.iter().map(|p| u32::from(luma(*p))).sum::<u32>()))
-            .sum()
+        const PART: usize = 1 << 16;
+        let [red, green, blue] = self.0;
+        let mut total = 0;
+        let parts = red.chunks(PART).zip(green.chunks(PART));
+        for ((red, green), blue) in parts.zip(blue.chunks(PART)) {
+            let mut sum = 0;
+            for ((r, g), b) in red.iter().zip(green).zip(blue) {
+                sum += u32::from(luma([*r, *g, *b]));
+            }
+            total += u64::from(sum);
+        }
+        total
     }
 }
 
 /// Scales each pixel towards or away from its own luma.
 pub fn saturation(image: &mut Image, factor: f64) {
+    through_planes(image, |planes| saturate_planes(planes, factor));
+}
+
+fn saturate_planes(planes: &mut Planes, factor: f64) {
     dispatch(Saturate {
-        pixels: &mut image.pixels,
+        channels: planes.channels_mut(),
         factor: factor as f32,
     });
 }
 
 struct Saturate<'a> {
-    pixels: &'a mut [u8],
+    channels: [&'a mut [u8]; 3],
     factor: f32,
 }
 
@@ -121,12 +160,13 @@ impl Loop for Saturate<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
-        for pixel in self.pixels.as_chunks_mut::<3>().0 {
-            let gray = luma(*pixel);
-            for sample in pixel {
-                *sample = blend(gray, *sample, self.factor);
-            }
+    fn run<const FUSED: bool>(self) {
+        let [red, green, blue] = self.channels;
+        for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
+            let gray = f32::from(luma([*r, *g, *b]));
+            *r = blend(gray, *r, self.factor);
+            *g = blend(gray, *g, self.factor);
+            *b = blend(gray, *b, self.factor);
         }
     }
 }
@@ -134,155 +174,68 @@ impl Loop for Saturate<'_> {
 /// Turns the hue by `factor` of a full turn, in -0.5..=0.5. A factor of zero still goes through 8-bit
 /// HSV, which is not lossless.
 pub fn hue(image: &mut Image, factor: f64) {
-    let turn = (factor * 255.0) as i32 as u8;
+    through_planes(image, |planes| turn_planes(planes, factor));
+}
+
+fn turn_planes(planes: &mut Planes, factor: f64) {
     dispatch(TurnHue {
-        pixels: &mut image.pixels,
-        table: HSV.get_or_init(HsvTable::new),
-        back: std::array::from_fn(|h| Back::of((h as u8).wrapping_add(turn))),
+        channels: planes.channels_mut(),
+        turn: (factor * 255.0) as i32 as u8,
     });
 }
 
 struct TurnHue<'a> {
-    pixels: &'a mut [u8],
-    table: &'a HsvTable,
-    /// By hue before the turn.
-    back: [Back; 256],
+    channels: [&'a mut [u8]; 3],
+    turn: u8,
 }
 
 impl Loop for TurnHue<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
-        for pixel in self.pixels.as_chunks_mut::<3>().0 {
-            let [h, s, v] = self.table.of(*pixel);
-            *pixel = self.back[usize::from(h)].rgb(s, v);
+    fn run<const FUSED: bool>(self) {
+        let [red, green, blue] = self.channels;
+        let turn = f32::from(self.turn);
+        for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
+            let [hue, saturation, value] = to_hsv([*r, *g, *b]);
+            // Modulo 256, as the library adds it.
+            let hue = hue + turn;
+            let hue = if hue >= 256.0 { hue - 256.0 } else { hue };
+            [*r, *g, *b] = to_rgb([hue, saturation, value]);
         }
     }
 }
 
-/// The way back from a hue of 8-bit HSV, whatever saturation and value are. The library computes in floats and rounds to nearest;
-/// all quotients here have odd denominators, so no tie exists and exact integers give the same.
-#[derive(Clone, Copy)]
-struct Back {
-    /// Of the level between the largest and the least.
-    part: u32,
-    /// Where red, green and blue are among largest, least and the level between, a byte each.
-    shifts: [u8; 3],
-}
+/// Beside a number of this size no fraction can be held: adding it rounds to the nearest whole number, which the last bits hold.
+/// Half as much again as the least such number, so that what is added may be below zero.
+const WHOLE: f32 = (3 << 22) as f32;
 
-impl Back {
-    fn of(h: u8) -> Self {
-        let (sector, part) = (2 * u32::from(h) / SECTOR, 2 * u32::from(h) % SECTOR);
-        let [v, p, q, t] = [0, 8, 16, 16];
-        Self {
-            part: if sector % 2 == 1 { part } else { SECTOR - part },
-            shifts: SECTORS[sector as usize].map(|level| [v, p, q, t][level]),
-        }
-    }
-
-    #[inline(always)]
-    fn rgb(self, s: u8, v: u8) -> [u8; 3] {
-        let (s, v) = (u32::from(s), u32::from(v));
-        let levels = v | level(s, v, SECTOR) << 8 | level(s, v, self.part) << 16;
-        self.shifts.map(|shift| (levels >> shift) as u8)
+/// The whole part of a number in 0..=255.
+#[inline(always)]
+fn floor(value: f32) -> f32 {
+    let nearest = value + WHOLE - WHOLE;
+    if nearest > value {
+        nearest - 1.0
+    } else {
+        nearest
     }
 }
 
 /// A sector of the hue is 255/6 = 42.5 steps of it, so in half steps 85.
-const SECTOR: u32 = 85;
-const FULL: u32 = 255 * SECTOR;
+const SECTOR: f32 = 85.0;
+const FULL: f32 = 255.0 * SECTOR;
 
-/// The share `1 - s part` of `v`, rounded, where `part` is in units of a sector.
+/// 8-bit HSV as whole numbers, the hue in 255ths of a turn; the hue of a gray pixel is any number.
+///
+/// The library divides and adds in a mixture of single and double precision, and truncates. That decides on which side of a whole
+/// number a hue falls that is one. These are the operations in single precision that give the same; the tests compare them with
+/// the library's for every colour.
 #[inline(always)]
-fn level(s: u32, v: u32, part: u32) -> u32 {
-    (2 * v * (FULL - s * part) + FULL) / (2 * FULL)
-}
-
-static HSV: OnceLock<HsvTable> = OnceLock::new();
-
-/// [`rgb_to_hsv`] by the few numbers that it depends on: which sample is the largest and which the least, their difference, and
-/// the distance of the third from the largest.
-struct HsvTable {
-    /// By order, difference and distance.
-    hue: Vec<u8>,
-    /// By difference and largest sample.
-    saturation: Vec<u8>,
-}
-
-impl HsvTable {
-    fn new() -> Self {
-        let mut hue = vec![0; 6 << 16];
-        let mut saturation = vec![0; 1 << 16];
-        for chroma in 1..=255u8 {
-            for distance in 0..=chroma {
-                // Any picture of the order will do.
-                let (max, mid, min) = (255, 255 - distance, 255 - chroma);
-                for (order, place) in ORDERS.iter().enumerate() {
-                    let pixel = place.map(|place| [max, mid, min][place]);
-                    let index = Self::hue_index(order, chroma, distance);
-                    hue[index] = rgb_to_hsv(pixel)[0];
-                }
-            }
-            for max in chroma..=255 {
-                let index = Self::saturation_index(chroma, max);
-                saturation[index] = rgb_to_hsv([max, max, max - chroma])[1];
-            }
-        }
-        Self { hue, saturation }
-    }
-
-    #[inline(always)]
-    fn hue_index(order: usize, chroma: u8, distance: u8) -> usize {
-        order << 16 | usize::from(chroma) << 8 | usize::from(distance)
-    }
-
-    #[inline(always)]
-    fn saturation_index(chroma: u8, max: u8) -> usize {
-        usize::from(chroma) << 8 | usize::from(max)
-    }
-
-    #[inline(always)]
-    fn of(&self, [r, g, b]: [u8; 3]) -> [u8; 3] {
-        let max = r.max(g).max(b);
-        let min = r.min(g).min(b);
-        let mid =
-            (u16::from(r) + u16::from(g) + u16::from(b) - u16::from(max) - u16::from(min)) as u8;
-        let order = match (r == max, g == max) {
-            (true, _) => usize::from(g == min),
-            (false, true) => 2 + usize::from(b == min),
-            (false, false) => 4 + usize::from(r == min),
-        };
-        let chroma = max - min;
-        [
-            self.hue[Self::hue_index(order, chroma, max - mid)],
-            self.saturation[Self::saturation_index(chroma, max)],
-            max,
-        ]
-    }
-}
-
-/// For each order of the samples, whether red, green and blue are the largest (0), the one between (1) or the least (2): the largest
-/// red, green or blue, and then by which of the others is the least.
-const ORDERS: [[usize; 3]; 6] = [
-    [0, 1, 2],
-    [0, 2, 1],
-    [2, 0, 1],
-    [1, 0, 2],
-    [1, 2, 0],
-    [2, 1, 0],
-];
-
-/// 8-bit HSV. Which values are `f32` and which `f64` follows the library: it decides truncations.
-#[inline]
-fn rgb_to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
+fn to_hsv([r, g, b]: [u8; 3]) -> [f32; 3] {
     let max = r.max(g).max(b);
     let min = r.min(g).min(b);
-    if max == min {
-        return [0, 0, max];
-    }
-    let chroma = f32::from(max - min);
-    let s = chroma / f32::from(max);
+    let value = f32::from(max);
+    let chroma = value - f32::from(min);
     let (base, plus, minus) = if r == max {
         (0.0, b, g)
     } else if g == max {
@@ -290,45 +243,83 @@ fn rgb_to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
     } else {
         (4.0, g, r)
     };
-    let distance = |sample: u8| f64::from(f32::from(max - sample) / chroma);
-    let h = base + distance(plus) - distance(minus);
-    // h lies in -1..=5, so the fractional part of h/6 + 1 needs one subtraction at most.
-    let turn = f64::from(h as f32) / 6.0 + 1.0;
-    let h = (if turn < 1.0 { turn } else { turn - 1.0 }) as f32;
+    let (plus, minus) = (value - f32::from(plus), value - f32::from(minus));
+    // One of the two is the distance of the least sample, which is the chroma: its share is one.
+    let share = (plus + minus - chroma) / at_least_one(chroma);
+    let sixths = if minus == chroma {
+        base - 1.0 + share
+    } else {
+        base + 1.0 - share
+    };
+    let turns = sixths / 6.0;
+    let turns = if turns < 0.0 { turns + 1.0 } else { turns };
     [
-        (f64::from(h) * 255.0) as u8,
-        (f64::from(s) * 255.0) as u8,
-        max,
+        floor(turns * 255.0),
+        floor(255.0 * chroma / at_least_one(value)),
+        value,
     ]
 }
 
-#[cfg(test)]
-fn hsv_to_rgb([h, s, v]: [u8; 3]) -> [u8; 3] {
-    Back::of(h).rgb(s, v)
+/// The way back, where the library computes in floats and rounds to nearest. All quotients have odd denominators, so no tie exists.
+///
+/// A channel is at the value within a sector of its own hue on either side, at the least level for two sectors on the other side of
+/// the circle, and on a ramp in between.
+#[inline(always)]
+fn to_rgb([hue, saturation, value]: [f32; 3]) -> [u8; 3] {
+    let channel = |offset: f32| {
+        let place = 2.0 * hue + offset * SECTOR;
+        let place = if place >= 6.0 * SECTOR {
+            place - 6.0 * SECTOR
+        } else {
+            place
+        };
+        let other = 4.0 * SECTOR - place;
+        let ramp = if place < other { place } else { other };
+        let ramp = if ramp > 0.0 { ramp } else { 0.0 };
+        let ramp = if ramp < SECTOR { ramp } else { SECTOR };
+        let level = value * (FULL - saturation * ramp);
+        (level * (1.0 / FULL) + WHOLE).to_bits() as u8
+    };
+    [channel(5.0), channel(3.0), channel(1.0)]
 }
 
-/// For each sector of the hue, which of the levels v, p, q, t red, green and blue take. A hue of 255 is
-/// a full turn and begins the first sector again.
-const SECTORS: [[usize; 3]; 7] = {
-    const V: usize = 0;
-    const P: usize = 1;
-    const Q: usize = 2;
-    const T: usize = 3;
-    [
-        [V, T, P],
-        [Q, V, P],
-        [P, V, T],
-        [P, Q, V],
-        [T, P, V],
-        [V, P, Q],
-        [V, T, P],
-    ]
-};
+#[inline(always)]
+fn at_least_one(value: f32) -> f32 {
+    if value > 1.0 { value } else { 1.0 }
+}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    /// 8-bit HSV. Which values are `f32` and which `f64` follows the library: it decides truncations.
+    fn rgb_to_hsv([r, g, b]: [u8; 3]) -> [u8; 3] {
+        let max = r.max(g).max(b);
+        let min = r.min(g).min(b);
+        if max == min {
+            return [0, 0, max];
+        }
+        let chroma = f32::from(max - min);
+        let s = chroma / f32::from(max);
+        let (base, plus, minus) = if r == max {
+            (0.0, b, g)
+        } else if g == max {
+            (2.0, r, b)
+        } else {
+            (4.0, g, r)
+        };
+        let distance = |sample: u8| f64::from(f32::from(max - sample) / chroma);
+        let h = base + distance(plus) - distance(minus);
+        // h lies in -1..=5, so the fractional part of h/6 + 1 needs one subtraction at most.
+        let turn = f64::from(h as f32) / 6.0 + 1.0;
+        let h = (if turn < 1.0 { turn } else { turn - 1.0 }) as f32;
+        [
+            (f64::from(h) * 255.0) as u8,
+            (f64::from(s) * 255.0) as u8,
+            max,
+        ]
+    }
 
     /// The library's own float arithmetic.
     fn hsv_to_rgb_in_floats([h, s, v]: [u8; 3]) -> [u8; 3] {
@@ -354,26 +345,73 @@ mod tests {
     }
 
     #[test]
-    fn integer_and_float_hsv_agree_everywhere() {
-        for h in 0..=255 {
-            for s in 0..=255 {
-                for v in 0..=255 {
-                    assert_eq!(
-                        hsv_to_rgb([h, s, v]),
-                        hsv_to_rgb_in_floats([h, s, v]),
-                        "{h} {s} {v}"
-                    );
-                }
+    fn every_colour_has_the_hsv_of_the_library() {
+        for rgb in 0..1u32 << 24 {
+            let [_, r, g, b] = rgb.to_be_bytes();
+            let want = rgb_to_hsv([r, g, b]);
+            let [h, s, v] = to_hsv([r, g, b]).map(|whole| whole as u8);
+            // The hue of a gray pixel plays no part.
+            let h = if s == 0 { want[0] } else { h };
+            assert_eq!([h, s, v], want, "{r} {g} {b}");
+        }
+    }
+
+    #[test]
+    fn all_hsv_have_the_colour_of_the_library() {
+        for hsv in 0..1u32 << 24 {
+            let [_, h, s, v] = hsv.to_be_bytes();
+            let got = to_rgb([h, s, v].map(f32::from));
+            assert_eq!(got, hsv_to_rgb_in_floats([h, s, v]), "{h} {s} {v}");
+        }
+    }
+
+    #[test]
+    fn vectors_of_pixels_turn_as_single_ones_do() {
+        let pixels: Vec<u8> = (0..3 * 61 * 7).map(|i| (i * i % 251) as u8).collect();
+        let before = Image::from_rgb(61, 7, pixels).unwrap();
+        for turn in 0..=255u8 {
+            let mut planes = Planes::of(&before);
+            dispatch(TurnHue {
+                channels: planes.channels_mut(),
+                turn,
+            });
+            let after = planes.to_image();
+            let pixels = before.pixels.as_chunks::<3>().0.iter();
+            for (before, after) in pixels.zip(after.pixels.as_chunks::<3>().0) {
+                let [h, s, v] = rgb_to_hsv(*before);
+                let want = hsv_to_rgb_in_floats([h.wrapping_add(turn), s, v]);
+                assert_eq!(*after, want, "{before:?} by {turn}");
             }
         }
     }
 
     #[test]
-    fn the_table_of_hues_is_the_formula_for_every_pixel() {
-        let table = HsvTable::new();
-        for rgb in 0..1u32 << 24 {
-            let [_, r, g, b] = rgb.to_be_bytes();
-            assert_eq!(table.of([r, g, b]), rgb_to_hsv([r, g, b]), "{r} {g} {b}");
+    fn every_blend_truncates_and_clips_as_a_cast_does() {
+        for factor in [
+            0.0,
+            0.1,
+            0.6,
+            0.999,
+            1.0,
+            1.3,
+            2.0,
+            1e9,
+            f32::NAN,
+            f32::INFINITY,
+        ] {
+            for degenerate in 0..=255u8 {
+                let mut samples: Vec<u8> = (0..=255).collect();
+                dispatch(Blend {
+                    samples: &mut samples,
+                    degenerate,
+                    factor,
+                });
+                for (sample, got) in samples.iter().enumerate() {
+                    let from = f32::from(degenerate);
+                    let want = (from + factor * (sample as f32 - from)) as u8;
+                    assert_eq!(*got, want, "{degenerate} to {sample} by {factor}");
+                }
+            }
         }
     }
 

@@ -10,6 +10,7 @@ pub mod jitter;
 pub mod normalize;
 pub mod resize;
 pub mod solarize;
+mod transpose;
 
 pub use eval::{EvalView, eval_transform};
 pub use resize::Interpolation;

@@ -1,12 +1,16 @@
 //! Anti-aliased bicubic and bilinear resizing in fixed point, as Pillow 9.2 does it: horizontal pass first, 8 bits
 //! in between.
 //!
-//! The picture is read through the crop box, so that nothing is copied before the first pass, and the
-//! filter never sees a pixel outside the box. Only a window of the output may be asked for; then only
+//! The filter never sees a pixel outside the crop box. Only a window of the output may be asked for; then only
 //! the columns and rows behind it are computed.
+//!
+//! Both passes take sums of whole lines: bands of rows are turned before the horizontal pass, so that their columns are lines,
+//! and turned back after it. Then a weight is the same for all samples of a vector, and none has to be gathered.
 
 use super::crop::CropBox;
+use super::transpose::{STEP, transpose};
 use crate::Image;
+use crate::planes::{Planes, grow};
 use crate::simd::{Loop, dispatch};
 
 /// Fraction bits of the fixed-point weights. 8-bit samples times weights whose absolute sum stays
@@ -54,74 +58,88 @@ fn keys(t: f64) -> f64 {
     }
 }
 
-/// Taps of the horizontal pass that are taken at a time: four pixels of four samples fill a vector of 16.
-const TAPS: usize = 4;
-
 /// Source window of one output position and its place in the table of weights.
+#[derive(Debug)]
 struct Window {
     start: usize,
     weights: std::ops::Range<usize>,
 }
 
 /// The filter along one axis for a range of output positions.
+#[derive(Debug, Default)]
 struct Axis {
     windows: Vec<Window>,
     weights: Vec<i32>,
+    /// The weights of one window before they are rounded.
+    exact: Vec<f64>,
 }
 
 impl Axis {
-    /// The filter that maps `source` samples to `output` samples, for the output positions in `wanted`;
-    /// `None` where the pass would be the identity.
-    fn new(
-        source: usize,
+    /// Becomes the filter that maps the samples of a picture in `source` to `output` samples, for the output positions in `wanted`.
+    fn set(
+        &mut self,
+        source: std::ops::Range<usize>,
         output: usize,
         wanted: std::ops::Range<usize>,
         interpolation: Interpolation,
-    ) -> Option<Self> {
+    ) {
+        self.windows.clear();
+        self.weights.clear();
+        let (offset, source) = (source.start, source.len());
         if source == output {
-            return None;
+            self.set_identity(offset, wanted);
+            return;
         }
         let scale = source as f64 / output as f64;
         let filter_scale = scale.max(1.0);
         let per_pixel = 1.0 / filter_scale;
         let support = interpolation.support() * filter_scale;
-        let mut axis = Self {
-            windows: Vec::with_capacity(wanted.len()),
-            weights: Vec::with_capacity(wanted.len() * (2.0 * support + 2.0) as usize),
-        };
-        let mut exact = Vec::new();
         for x in wanted {
             let center = (x as f64 + 0.5) * scale;
             // A cast to an unsigned integer truncates and stops at zero, which is what is wanted here.
             let start = (center - support + 0.5) as usize;
             let end = ((center + support + 0.5) as usize).min(source);
-            exact.clear();
+            self.exact.clear();
             let weight = |j| interpolation.weight((j as f64 - center + 0.5) * per_pixel);
-            exact.extend((start..end).map(weight));
-            let total: f64 = exact.iter().sum();
-            let first = axis.weights.len();
-            axis.weights.extend(exact.iter().map(|w| {
+            self.exact.extend((start..end).map(weight));
+            let total: f64 = self.exact.iter().sum();
+            let first = self.weights.len();
+            self.weights.extend(self.exact.iter().map(|w| {
                 let fixed = w / total * f64::from(1 << PRECISION);
                 (fixed + 0.5_f64.copysign(fixed)) as i32
             }));
-            axis.windows.push(Window {
-                start,
-                weights: first..axis.weights.len(),
+            self.windows.push(Window {
+                start: offset + start,
+                weights: first..self.weights.len(),
             });
         }
-        Some(axis)
     }
 
-    /// The source samples that any window touches.
+    /// One sample of full weight for each position, which gives that sample.
+    fn set_identity(&mut self, offset: usize, wanted: std::ops::Range<usize>) {
+        self.weights.push(1 << PRECISION);
+        self.windows.extend(wanted.map(|x| Window {
+            start: offset + x,
+            weights: 0..1,
+        }));
+    }
+
+    /// The samples of the picture that any window touches.
     fn touched(&self) -> std::ops::Range<usize> {
         let start = self.windows.iter().map(|w| w.start).min().unwrap_or(0);
         let end = self.windows.iter().map(|w| w.start + w.weights.len());
         start..end.max().unwrap_or(start)
     }
+
+    /// Start and weights of each window.
+    fn windows(&self) -> impl ExactSizeIterator<Item = (usize, &[i32])> {
+        let of = |window: &Window| (window.start, &self.weights[window.weights.clone()]);
+        self.windows.iter().map(of)
+    }
 }
 
 /// Fixed point to 8 bits, clipped.
-#[inline]
+#[inline(always)]
 fn to_u8(fixed: i32) -> u8 {
     (fixed >> PRECISION).clamp(0, 255) as u8
 }
@@ -129,166 +147,262 @@ fn to_u8(fixed: i32) -> u8 {
 /// Resizes a box of the picture to `width` x `height` pixels, bicubic. A box that reaches beyond the picture is
 /// cut at its border; a zero side counts as one pixel.
 pub fn resize_crop(image: &Image, area: CropBox, width: usize, height: usize) -> Image {
-    let (width, height) = (width.max(1), height.max(1));
-    let window = CropBox::whole(width, height);
-    resize_window(image, area, (width, height), window, Interpolation::Bicubic)
+    let mut out = Planes::default();
+    let target = Target::whole(width, height);
+    Resizer::default().resize(image, area, &target, &mut out);
+    out.to_image()
 }
 
-/// As [`resize_crop`] to `full` = (width, height), of which only `window` is computed, and with any interpolation.
-pub(crate) fn resize_window(
-    image: &Image,
-    area: CropBox,
-    full: (usize, usize),
-    window: CropBox,
-    interpolation: Interpolation,
-) -> Image {
-    let area = area.clamped_to(image.width, image.height);
-    let columns = window.left..window.left + window.width;
-    let rows = window.top..window.top + window.height;
-    let horizontal = Axis::new(area.width, full.0, columns.clone(), interpolation);
-    let vertical = Axis::new(area.height, full.1, rows.clone(), interpolation);
-    let source_rows = vertical.as_ref().map_or(rows, Axis::touched);
+/// What a box is resized to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    /// Width and height of the whole output.
+    pub(crate) full: (usize, usize),
+    /// The part of it that is computed.
+    pub(crate) window: CropBox,
+    pub(crate) interpolation: Interpolation,
+    /// Whether the computed part is mirrored left to right.
+    pub(crate) flip: bool,
+}
 
-    let first = (area.top + source_rows.start) * image.row_bytes() + 3 * area.left;
-    let pixels = &image.pixels[first..];
-    let row_bytes = 4 * window.width;
-    let mut narrowed = vec![0; source_rows.len() * row_bytes];
-    match &horizontal {
-        Some(axis) => dispatch(FilterRows {
-            pixels,
-            stride: image.row_bytes(),
-            width: area.width,
-            axis,
-            out: &mut narrowed,
-        }),
-        None => {
-            let rows = pixels.chunks(image.row_bytes());
-            for (row, out) in rows.zip(narrowed.chunks_exact_mut(row_bytes)) {
-                widen(&row[3 * columns.start..3 * columns.end], out);
-            }
+impl Target {
+    /// A whole bicubic output; a zero side counts as one pixel.
+    pub(crate) fn whole(width: usize, height: usize) -> Self {
+        let (width, height) = (width.max(1), height.max(1));
+        Self {
+            full: (width, height),
+            window: CropBox::whole(width, height),
+            interpolation: Interpolation::Bicubic,
+            flip: false,
         }
     }
-    let pixels = match &vertical {
-        Some(axis) => {
-            let mut out = vec![0; row_bytes * window.height];
-            dispatch(FilterColumns {
-                rows: &narrowed,
-                first_row: source_rows.start,
+}
+
+/// Resizes pictures with buffers of its own, which grow to what the largest one needs.
+#[derive(Debug, Default)]
+pub(crate) struct Resizer {
+    horizontal: Axis,
+    vertical: Axis,
+    band: Band,
+    /// The rows of the box after the horizontal pass. Each holds the row of each channel.
+    rows: Vec<u8>,
+    /// Sums of one row of a channel.
+    sums: Vec<i32>,
+}
+
+/// Rows of the picture that go through the horizontal pass together: as many as a vector has lanes, or a few times that. What one
+/// band needs stays in the nearer caches.
+const BAND: usize = STEP;
+
+/// One column of a band.
+type Column = [u8; BAND];
+
+/// The buffers of a band, turned.
+#[derive(Debug, Default)]
+struct Band {
+    /// By column and channel.
+    before: Vec<Column>,
+    /// By channel and column.
+    after: Vec<Column>,
+}
+
+impl Resizer {
+    /// Resizes a box of the picture. A box that reaches beyond the picture is cut at its border.
+    pub(crate) fn resize(
+        &mut self,
+        image: &Image,
+        area: CropBox,
+        target: &Target,
+        out: &mut Planes,
+    ) {
+        let CropBox {
+            top,
+            left,
+            width,
+            height,
+        } = area.clamped_to(image.width, image.height);
+        let (full, window, how) = (target.full, target.window, target.interpolation);
+        let columns = window.left..window.left + window.width;
+        let rows = window.top..window.top + window.height;
+        self.horizontal
+            .set(left..left + width, full.0, columns, how);
+        self.vertical.set(top..top + height, full.1, rows, how);
+        out.reset(window.width, window.height);
+        dispatch(Filter {
+            image,
+            flip: target.flip,
+            resizer: self,
+            out,
+        });
+    }
+}
+
+/// Both passes.
+struct Filter<'a> {
+    image: &'a Image,
+    flip: bool,
+    resizer: &'a mut Resizer,
+    out: &'a mut Planes,
+}
+
+impl Loop for Filter<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Resizer {
+            horizontal,
+            vertical,
+            band,
+            rows,
+            sums,
+        } = self.resizer;
+        let (columns, touched) = (horizontal.touched(), vertical.touched());
+        let width = self.out.width();
+        let stride = (3 * width).next_multiple_of(STEP);
+        grow(rows, touched.len().next_multiple_of(BAND) * stride, 0);
+        grow(&mut band.before, 3 * columns.len(), [0; BAND]);
+        grow(&mut band.after, 3 * width, [0; BAND]);
+        let row_bytes = self.image.row_bytes();
+        for (number, rows) in rows.chunks_exact_mut(BAND * stride).enumerate() {
+            let top = touched.start + number * BAND;
+            let height = BAND.min(touched.end.saturating_sub(top));
+            if height == 0 {
+                break;
+            }
+            let pixels = &self.image.pixels[top * row_bytes + 3 * columns.start..];
+            let sides = [3 * columns.len(), height];
+            transpose(
+                pixels,
                 row_bytes,
-                axis,
-                out: &mut out,
-            });
-            out
+                sides,
+                band.before.as_flattened_mut(),
+                BAND,
+            );
+            filter_band(band, columns.start, horizontal, self.flip);
+            let narrowed = band.after.as_flattened();
+            transpose(narrowed, BAND, [height, 3 * width], rows, stride);
         }
-        None => narrowed,
+        grow(sums, width, 0);
+        for (y, (start, weights)) in vertical.windows().enumerate() {
+            for (channel, plane) in self.out.channels_mut().into_iter().enumerate() {
+                let first = (start - touched.start) * stride + channel * width;
+                let out = &mut plane[y * width..(y + 1) * width];
+                filter_row(rows, [first, stride], weights, sums, out);
+            }
+        }
+    }
+}
+
+/// Lines that are summed at a time: their weights stay in registers.
+const TAPS: usize = 12;
+
+/// Calls a function for the number of lines that is given, as one that is known when it is compiled.
+macro_rules! with_taps {
+    ($taps:expr, $function:ident $arguments:tt) => {
+        with_taps!($taps, $function $arguments: 1 2 3 4 5 6 7 8 9 10 11 12)
     };
-    let three = pixels.as_chunks::<4>().0.iter();
-    Image {
-        width: window.width,
-        height: window.height,
-        pixels: three.flat_map(|[r, g, b, _]| [*r, *g, *b]).collect(),
-    }
-}
-
-/// The weights of an axis as the horizontal pass takes them: for each output position groups of [`TAPS`] taps, the weight of
-/// each tap four times, zeros after the last one.
-fn spread(axis: &Axis) -> (usize, Vec<[i32; 4 * TAPS]>) {
-    let longest = axis.windows.iter().map(|window| window.weights.len()).max();
-    let groups = longest.unwrap_or(0).div_ceil(TAPS);
-    let mut table = vec![[0; 4 * TAPS]; groups * axis.windows.len()];
-    for (window, table) in axis.windows.iter().zip(table.chunks_exact_mut(groups)) {
-        let taps = axis.weights[window.weights.clone()].chunks(TAPS);
-        for (group, taps) in table.iter_mut().zip(taps) {
-            for (four, weight) in group.as_chunks_mut::<4>().0.iter_mut().zip(taps) {
-                *four = [*weight; 4];
-            }
+    ($taps:expr, $function:ident $arguments:tt: $($number:literal)*) => {
+        match $taps {
+            $($number => $function::<$number> $arguments,)*
+            _ => {}
         }
-    }
-    (groups, table)
+    };
 }
 
-/// Pixels of three samples as ones of four, so that a pixel is a word.
+/// The horizontal pass over a band that begins with the column `first`.
 #[inline(always)]
-fn widen(pixels: &[u8], out: &mut [u8]) {
-    let pixels = pixels.as_chunks::<3>().0;
-    for (four, [r, g, b]) in out.as_chunks_mut::<4>().0.iter_mut().zip(pixels) {
-        *four = [*r, *g, *b, 0];
-    }
-}
-
-/// Horizontal pass over rows of RGB samples.
-struct FilterRows<'a> {
-    /// The picture, from the first row and column of the box on.
-    pixels: &'a [u8],
-    /// Bytes from one of its rows to the next.
-    stride: usize,
-    /// Columns of the box.
-    width: usize,
-    axis: &'a Axis,
-    out: &'a mut [u8],
-}
-
-impl Loop for FilterRows<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let (groups, table) = spread(self.axis);
-        // A row with a fourth sample for each pixel, and room for a whole group after the last one.
-        let mut row = vec![0u8; 4 * (self.width + groups * TAPS)];
-        let rows = self.pixels.chunks(self.stride);
-        for (pixels, out) in rows.zip(self.out.chunks_exact_mut(4 * self.axis.windows.len())) {
-            widen(&pixels[..3 * self.width], &mut row);
-            let windows = self.axis.windows.iter().zip(table.chunks_exact(groups));
-            for ((window, weights), out) in windows.zip(out.as_chunks_mut::<4>().0) {
-                let taps = row[4 * window.start..].as_chunks::<{ 4 * TAPS }>().0;
-                let mut sums = [0i32; 4 * TAPS];
-                for (weights, taps) in weights.iter().zip(taps) {
-                    for lane in 0..4 * TAPS {
-                        sums[lane] += i32::from(taps[lane]) * weights[lane];
-                    }
-                }
-                let mut four = [HALF; 4];
-                for sums in sums.as_chunks::<4>().0 {
-                    for lane in 0..4 {
-                        four[lane] += sums[lane];
-                    }
-                }
-                *out = four.map(to_u8);
+fn filter_band(band: &mut Band, first: usize, axis: &Axis, flip: bool) {
+    let width = axis.windows.len();
+    for (x, (start, weights)) in axis.windows().enumerate() {
+        let x = if flip { width - 1 - x } else { x };
+        for channel in 0..3 {
+            let columns = &band.before[3 * (start - first) + channel..];
+            let out = &mut band.after[channel * width + x];
+            with_taps!(weights.len(), weigh_columns(columns, weights, out));
+            if weights.len() > TAPS {
+                weigh_many_columns(columns, weights, out);
             }
         }
     }
 }
 
-/// Vertical pass; `first_row` is the source row that `rows` begins with.
-struct FilterColumns<'a> {
-    rows: &'a [u8],
-    first_row: usize,
-    row_bytes: usize,
-    axis: &'a Axis,
-    out: &'a mut [u8],
+/// The weighted sum of as many columns of a channel.
+#[inline(always)]
+fn weigh_columns<const N: usize>(columns: &[Column], weights: &[i32], out: &mut Column) {
+    let Some(weights) = weights.first_chunk::<N>() else {
+        return;
+    };
+    let columns = &columns[..3 * N - 2];
+    for lane in 0..BAND {
+        let mut sum = HALF;
+        for tap in 0..N {
+            sum += i32::from(columns[3 * tap][lane]) * weights[tap];
+        }
+        out[lane] = to_u8(sum);
+    }
 }
 
-impl Loop for FilterColumns<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let mut sums = vec![HALF; self.row_bytes];
-        let outputs = self.out.chunks_exact_mut(self.row_bytes);
-        for (window, out) in self.axis.windows.iter().zip(outputs) {
-            sums.fill(HALF);
-            let first = (window.start - self.first_row) * self.row_bytes;
-            let rows = self.rows[first..].chunks_exact(self.row_bytes);
-            for (row, weight) in rows.zip(&self.axis.weights[window.weights.clone()]) {
-                for (sum, sample) in sums.iter_mut().zip(row) {
-                    *sum += i32::from(*sample) * weight;
-                }
-            }
-            for (out, sum) in out.iter_mut().zip(&sums) {
-                *out = to_u8(*sum);
-            }
+/// As [`weigh_columns`], for any number of columns.
+#[inline(always)]
+fn weigh_many_columns(columns: &[Column], weights: &[i32], out: &mut Column) {
+    let mut sums = [HALF; BAND];
+    for (column, weight) in columns.iter().step_by(3).zip(weights) {
+        for (sum, sample) in sums.iter_mut().zip(column) {
+            *sum += i32::from(*sample) * weight;
         }
+    }
+    for (out, sum) in out.iter_mut().zip(&sums) {
+        *out = to_u8(*sum);
+    }
+}
+
+/// The weighted sum of rows: the one that starts at `first` and each `step` after it, as many as there are weights.
+#[inline(always)]
+fn filter_row(
+    rows: &[u8],
+    [first, step]: [usize; 2],
+    weights: &[i32],
+    sums: &mut [i32],
+    out: &mut [u8],
+) {
+    let rows = &rows[first..];
+    with_taps!(weights.len(), weigh_rows(rows, step, weights, out));
+    if weights.len() > TAPS {
+        weigh_many_rows(rows, step, weights, &mut sums[..out.len()], out);
+    }
+}
+
+/// The weighted sum of as many rows.
+#[inline(always)]
+fn weigh_rows<const N: usize>(rows: &[u8], step: usize, weights: &[i32], out: &mut [u8]) {
+    let Some(weights) = weights.first_chunk::<N>() else {
+        return;
+    };
+    let mut lines: [&[u8]; N] = [&[]; N];
+    for (number, line) in lines.iter_mut().enumerate() {
+        *line = &rows[number * step..][..out.len()];
+    }
+    for (lane, out) in out.iter_mut().enumerate() {
+        let mut sum = HALF;
+        for tap in 0..N {
+            sum += i32::from(lines[tap][lane]) * weights[tap];
+        }
+        *out = to_u8(sum);
+    }
+}
+
+/// As [`weigh_rows`], for any number of rows.
+#[inline(always)]
+fn weigh_many_rows(rows: &[u8], step: usize, weights: &[i32], sums: &mut [i32], out: &mut [u8]) {
+    sums.fill(HALF);
+    for (row, weight) in rows.chunks(step).zip(weights) {
+        for (sum, sample) in sums.iter_mut().zip(row) {
+            *sum += i32::from(*sample) * weight;
+        }
+    }
+    for (out, sum) in out.iter_mut().zip(sums.iter()) {
+        *out = to_u8(*sum);
     }
 }
 
@@ -296,6 +410,13 @@ impl Loop for FilterColumns<'_> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::ops::flip::flip_horizontal;
+
+    fn resized(image: &Image, area: CropBox, target: &Target) -> Image {
+        let mut out = Planes::default();
+        Resizer::default().resize(image, area, target, &mut out);
+        out.to_image()
+    }
 
     fn ramp(width: usize, height: usize) -> Image {
         let pixels = (0..3 * width * height).map(|i| (i * 37 % 251) as u8);
@@ -305,8 +426,11 @@ mod tests {
     #[test]
     fn weights_of_each_output_pixel_sum_to_one() {
         for (source, output) in [(1, 32), (5, 2), (500, 224), (224, 500), (20_000, 7)] {
-            let both = [Interpolation::Bicubic, Interpolation::Bilinear];
-            let axes = both.map(|how| Axis::new(source, output, 0..output, how).unwrap());
+            let axes = [Interpolation::Bicubic, Interpolation::Bilinear].map(|how| {
+                let mut axis = Axis::default();
+                axis.set(7..7 + source, output, 0..output, how);
+                axis
+            });
             for (axis, window) in axes
                 .iter()
                 .flat_map(|axis| axis.windows.iter().map(move |window| (axis, window)))
@@ -323,6 +447,65 @@ mod tests {
                 let mass: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
                 assert!(255 * mass + i64::from(HALF) <= i64::from(i32::MAX));
             }
+        }
+    }
+
+    /// The two passes sample by sample.
+    fn plain(image: &Image, area: CropBox, [width, height]: [usize; 2]) -> Image {
+        let [mut across, mut down] = [Axis::default(), Axis::default()];
+        let how = Interpolation::Bicubic;
+        across.set(area.left..area.left + area.width, width, 0..width, how);
+        down.set(area.top..area.top + area.height, height, 0..height, how);
+        let sum = |sample: &dyn Fn(usize) -> u8, (start, weights): (usize, &[i32])| {
+            let terms = weights.iter().enumerate();
+            to_u8(
+                HALF + terms
+                    .map(|(i, w)| w * i32::from(sample(start + i)))
+                    .sum::<i32>(),
+            )
+        };
+        let mut narrowed = image.clone();
+        narrowed.width = width;
+        narrowed.pixels = vec![0; 3 * width * image.height];
+        for y in 0..image.height {
+            for (x, window) in across.windows().enumerate() {
+                for channel in 0..3 {
+                    narrowed.pixels[3 * (y * width + x) + channel] =
+                        sum(&|x| image.pixel(x, y)[channel], window);
+                }
+            }
+        }
+        let mut pixels = Vec::new();
+        for window in down.windows() {
+            for x in 0..width {
+                pixels.extend([0, 1, 2].map(|c| sum(&|y| narrowed.pixel(x, y)[c], window)));
+            }
+        }
+        Image::from_rgb(width, height, pixels).unwrap()
+    }
+
+    #[test]
+    fn vectors_of_samples_are_summed_as_single_ones_are() {
+        let image = ramp(331, 217);
+        let area = CropBox {
+            top: 5,
+            left: 3,
+            height: 210,
+            width: 300,
+        };
+        for size in [
+            [224, 224],
+            [128, 100],
+            [90, 400],
+            [31, 17],
+            [300, 5],
+            [7, 210],
+        ] {
+            assert_eq!(
+                resize_crop(&image, area, size[0], size[1]),
+                plain(&image, area, size),
+                "{size:?}"
+            );
         }
     }
 
@@ -368,8 +551,15 @@ mod tests {
             };
             let expected =
                 super::super::crop::crop(&resize_crop(&image, whole, full.0, full.1), window);
-            let part = resize_window(&image, whole, full, window, Interpolation::Bicubic);
-            assert_eq!(part, expected);
+            let mut target = Target {
+                window,
+                ..Target::whole(full.0, full.1)
+            };
+            assert_eq!(resized(&image, whole, &target), expected);
+            let mut mirrored = expected;
+            flip_horizontal(&mut mirrored);
+            target.flip = true;
+            assert_eq!(resized(&image, whole, &target), mirrored);
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The view recipe as data: what each view of an image may look like.
 
 mod plan;
+mod workspace;
 
 use serde::{Deserialize, Serialize};
 
 use crate::DataError;
 
 pub use plan::{ViewPlan, apply, draw_plan};
+pub use workspace::{View, Workspace};
 
 /// Limits of the width over height of a crop.
 pub const RATIO: [f64; 2] = [3.0 / 4.0, 4.0 / 3.0];

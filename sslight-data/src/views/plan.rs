@@ -1,14 +1,9 @@
 //! From a specification to the draws of one view, and from the draws to its pixels.
 
-use super::{BLUR_SIGMA, ViewSpec};
+use super::{BLUR_SIGMA, ViewSpec, Workspace};
 use crate::Image;
-use crate::ops::blur::gaussian_blur;
 use crate::ops::crop::{CropBox, random_box};
-use crate::ops::flip::flip_horizontal;
-use crate::ops::gray::grayscale;
-use crate::ops::jitter::{JitterOp, JitterPlan, jitter};
-use crate::ops::resize::resize_crop;
-use crate::ops::solarize::solarize;
+use crate::ops::jitter::{JitterOp, JitterPlan};
 use crate::rng::Draws;
 
 /// All draws of one view: nothing about it is random any more.
@@ -67,25 +62,10 @@ fn draw_jitter(draws: &mut Draws, spec: &ViewSpec) -> JitterPlan {
     }
 }
 
-/// Makes the view that a plan describes: crop and resize, mirror, jitter, gray, blur, solarise. Pure.
+/// Makes the view that a plan describes: crop and resize, mirror, jitter, gray, blur, solarise. Pure. For many views, a
+/// [`Workspace`] does the same and keeps its buffers.
 pub fn apply(image: &Image, plan: &ViewPlan) -> Image {
-    let mut view = resize_crop(image, plan.crop, plan.size, plan.size);
-    if plan.flip {
-        flip_horizontal(&mut view);
-    }
-    if let Some(jitter_plan) = &plan.jitter {
-        jitter(&mut view, jitter_plan);
-    }
-    if plan.grayscale {
-        grayscale(&mut view);
-    }
-    if let Some(sigma) = plan.blur_sigma {
-        gaussian_blur(&mut view, sigma);
-    }
-    if plan.solarize {
-        solarize(&mut view);
-    }
-    view
+    Workspace::default().apply(image, plan).to_image()
 }
 
 #[cfg(test)]
