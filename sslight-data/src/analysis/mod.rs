@@ -2,8 +2,9 @@
 //!
 //! The paper studies views along four axes (Section 3.3): the scales of crops, the pixel scales of views, the number of local
 //! views, and the weights of the loss. This module measures the first two on images of given sizes
-//! ([`statistics`]).
+//! ([`statistics`]) and solves for a setting within a budget ([`recommend`]).
 
+pub mod recommend;
 pub mod sizes;
 pub mod statistics;
 pub mod summary;
