@@ -30,6 +30,8 @@ use crate::views::ViewRecipe;
 pub const BEST_SCALE: f64 = 0.3;
 /// The best weights of global-global pairs by Section 3.3.4.
 pub const BEST_ALPHA: [f64; 2] = [0.3, 0.4];
+/// A multiple that moves the mean ratio further from 1 is halved, if it may be.
+const FAR: f64 = 0.15;
 
 /// What is asked for.
 pub struct Request<'a> {
@@ -49,6 +51,9 @@ pub struct Request<'a> {
     /// Local sizes are multiples of so many pixels: the total stride of a convolutional network, or the patch of a
     /// transformer.
     pub multiple: usize,
+    /// Whether no other sizes will do, as for a transformer, which does not look at parts of a patch. Otherwise the multiple is
+    /// halved while it keeps the mean ratio far from 1, which matters where views are small.
+    pub multiple_required: bool,
     /// Cost of one view of a side in pixels, in any unit: multiply-adds of the network, say.
     pub cost: &'a dyn Fn(usize) -> f64,
 }
@@ -253,10 +258,15 @@ impl Request<'_> {
             && self.fixed.local_size.is_none()
             && self.fixed.local_high.is_none()
         {
-            let smaller = (1..setting.local_size / self.multiple)
-                .rev()
-                .map(|times| times * self.multiple)
-                .find(|size| affordable(*size) >= setting.locals);
+            let size = setting.local_size;
+            let smaller = self.multiples().find_map(|multiple| {
+                let sizes = (1..size.div_ceil(multiple))
+                    .rev()
+                    .map(|times| times * multiple);
+                sizes
+                    .into_iter()
+                    .find(|size| affordable(*size) >= setting.locals)
+            });
             if let Some(size) = smaller {
                 let with = |high| Setting {
                     local_high: high,
@@ -312,10 +322,22 @@ impl Request<'_> {
         setting.global_size as f64 * self.ratio(setting).sqrt()
     }
 
+    /// The multiples of which local sizes may be, the best first.
+    fn multiples(&self) -> impl Iterator<Item = usize> + use<> {
+        let required = self.multiple_required;
+        let halved = move |multiple: &usize| (!required && *multiple > 1).then_some(multiple / 2);
+        std::iter::successors(Some(self.multiple), halved)
+    }
+
     /// The nearest multiple that suits the network, at least one.
     fn rounded(&self, size: f64) -> usize {
-        let times = (size / self.multiple as f64).round() as usize;
-        times.max(1) * self.multiple
+        let nearest = |multiple: usize| {
+            let times = (size / multiple as f64).round() as usize;
+            times.max(1) * multiple
+        };
+        let close = |rounded: &usize| ((size / *rounded as f64).powi(2) - 1.0).abs() <= FAR;
+        let mut all = self.multiples().map(nearest);
+        all.find(close).unwrap_or(nearest(self.multiple))
     }
 
     /// The baseline's views with the scales and sizes of a setting.

@@ -1,6 +1,7 @@
 //! The sizes of a source's images, from a sample of them.
 
 use std::io::Cursor;
+use std::panic::catch_unwind;
 use std::path::Path;
 
 use crate::{BadImage, DataError, ImageSource};
@@ -70,8 +71,13 @@ fn size_in_head(path: &Path) -> Option<(usize, usize)> {
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).ok()?;
     std::io::Read::read_to_end(&mut std::io::Read::take(file, HEAD), &mut bytes).ok()?;
-    let reader = ::image::ImageReader::new(Cursor::new(bytes));
-    let (width, height) = reader.with_guessed_format().ok()?.into_dimensions().ok()?;
+    // A codec that panics on a damaged file must not take the analysis with it.
+    let (width, height) = catch_unwind(|| {
+        let reader = ::image::ImageReader::new(Cursor::new(bytes));
+        reader.with_guessed_format().ok()?.into_dimensions().ok()
+    })
+    .ok()
+    .flatten()?;
     (width > 0 && height > 0).then_some((width as usize, height as usize))
 }
 

@@ -27,16 +27,22 @@ impl Request<'_> {
             "the mean of PSg/PSl over pairs of a global and a local view (Eq. 1) is {:.3} with it, and is best at about 1 (Section 3.3.2)",
             setting.ratio
         );
+        // Of those that were tried, the one of which the size is.
+        let multiple = self.multiples().find(|multiple| size % multiple == 0);
+        let multiple = multiple.unwrap_or(1);
         match source {
             Source::Given => format!("views.local.size={size} as given; {ratio}"),
             Source::Budget => format!(
-                "views.local.size={size} is the largest multiple of {} that the budget allows for {} local views; {ratio}",
-                self.multiple, setting.locals
+                "views.local.size={size} is the largest multiple of {multiple} that the budget allows for {} local views; {ratio}",
+                setting.locals
             ),
             _ => format!(
                 "views.local.size={size}: {exact:.1} px would make the ratio 1 on these images, and {size} is the nearest \
-                 multiple of {}; {ratio}",
-                self.multiple
+                 multiple of {multiple}{}; {ratio}",
+                match multiple == self.multiple {
+                    true => String::new(),
+                    false => format!(", multiples of {} being too far from it", self.multiple),
+                }
             ),
         }
     }
@@ -140,8 +146,8 @@ fn local_scale(setting: &Recommendation, source: Source) -> String {
 
 fn other_readings(setting: &Recommendation) -> String {
     format!(
-        "other readings of a ratio of 1: {:.1} px by the quotient of the mean areas (with images like ImageNet's the paper's \
-         103 and 128), {:.1} px by the closed form, in which every crop fits its image",
+        "other readings of a ratio of 1: {:.1} px by the quotient of the mean areas, which with images like ImageNet's gives the \
+         paper's 103 and 128; {:.1} px by the closed form, in which every crop fits its image",
         setting.local_size_by_mean_areas, setting.closed_form_local_size
     )
 }

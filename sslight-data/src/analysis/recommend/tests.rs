@@ -45,6 +45,7 @@ fn ask(
         fixed,
         budget,
         multiple,
+        multiple_required: false,
         cost: &pixels,
     })
 }
@@ -114,6 +115,7 @@ fn the_closed_form_is_the_mean_over_pairs_where_every_box_fits() {
         fixed: at_split(0.3),
         budget: 2.0,
         multiple: 1,
+        multiple_required: false,
         cost: &pixels,
     })
     .unwrap();
@@ -123,15 +125,43 @@ fn the_closed_form_is_the_mean_over_pairs_where_every_box_fits() {
 
 #[test]
 fn the_size_is_a_multiple_and_the_exact_one_is_told() {
-    let found = ask(&SQUARE, at_split(0.14), 2.0, 32).unwrap();
+    let required = |split: f64, multiple: usize| {
+        recommend(&Request {
+            sizes: &SQUARE,
+            draws: 10_000,
+            seed: 3,
+            baseline: &ViewRecipe::dino_cnn(Crops::Baseline),
+            fixed: at_split(split),
+            budget: 2.0,
+            multiple,
+            multiple_required: true,
+            cost: &pixels,
+        })
+        .unwrap()
+    };
+    let found = required(0.14, 32);
     assert_eq!(found.local_size, 96);
     assert!((found.exact_local_size - 109.2).abs() < 1.0);
     let told = format!("{:.1} px would make the ratio 1", found.exact_local_size);
     assert!(found.reasons.iter().any(|why| why.contains(&told)));
-    assert_eq!(
-        ask(&SQUARE, at_split(0.14), 2.0, 16).unwrap().local_size,
-        112
-    );
+    assert_eq!(required(0.14, 16).local_size, 112);
+    // 96 would bring the ratio to 1.29, so that half the multiple is taken where it may be.
+    let found = ask(&SQUARE, at_split(0.14), 2.0, 32).unwrap();
+    assert_eq!(found.local_size, 112);
+    let told = "nearest multiple of 16, multiples of 32 being too far from it";
+    assert!(found.reasons.iter().any(|why| why.contains(told)));
+}
+
+#[test]
+fn views_of_small_images_are_not_rounded_away() {
+    let fixed = Fixed {
+        global_size: 32,
+        ..FREE
+    };
+    let found = ask(&[(28, 28)], fixed, 9.0, 32).unwrap();
+    assert!((found.exact_local_size - 18.2).abs() < 0.5);
+    assert!((found.ratio - 1.0).abs() < 0.15, "{}", found.ratio);
+    assert_eq!(found.local_size, 18);
 }
 
 #[test]
