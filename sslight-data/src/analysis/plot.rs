@@ -11,6 +11,7 @@ use super::colours::{Colour, DARK, GLOBAL, GREY, LIGHT_GREY, LOCAL, PAIR};
 use super::figure::Figure;
 use super::statistics::ViewStatistics;
 use super::summary::Distribution;
+use super::text;
 use panel::{Panel, Series};
 
 const WIDTH: f32 = 1080.0;
@@ -24,6 +25,8 @@ const SMALL_PANEL: f32 = 250.0;
 const GAP: f32 = 34.0;
 const TABLE_LINE: f32 = 25.0;
 const FOOT: f32 = 110.0;
+/// How much wider than ours the font of a viewer of SVG may be.
+const VIEWERS_FONT: f32 = 1.15;
 
 /// The picture, as SVG or in pixels.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,10 +50,12 @@ pub fn plot(statistics: &ViewStatistics, title: &str, line: &str) -> Plot {
     let table_height = TABLE_LINE * (rows.len() + 1) as f32;
     let height = HEAD + LARGE_PANEL + GAP + SMALL_PANEL + GAP + table_height + FOOT;
     let mut figure = Figure::new(WIDTH as usize, height as usize, title);
-    figure.text((MARGIN, 28.0), title, (27.0, DARK, Align::Left));
-    figure.text((MARGIN, 64.0), line, (16.0, GREY, Align::Left));
-
     let whole = WIDTH - 2.0 * MARGIN;
+    for (top, content, size, colour) in [(28.0, title, 27.0, DARK), (64.0, line, 16.0, GREY)] {
+        let shown = text::start(content, size, whole / VIEWERS_FONT);
+        figure.text((MARGIN, top), &shown, (size, colour, Align::Left));
+    }
+
     let half = (whole - GUTTER) / 2.0;
     let mut top = HEAD;
     pixel_scales(statistics).draw(&mut figure, Area::new(MARGIN, top, whole, LARGE_PANEL));

@@ -75,6 +75,18 @@ pub(super) fn fit(text: &str, size: f32, most: f32) -> String {
         .unwrap_or_default()
 }
 
+/// The text if it is no wider than `most` pixels, else as much of its start as is, with dots after it: sentences lose
+/// their end, unlike paths.
+pub(super) fn start(text: &str, size: f32, most: f32) -> String {
+    if width(text, size) <= most {
+        return text.to_owned();
+    }
+    let ends = text.char_indices().rev().map(|(at, _)| at);
+    ends.map(|at| format!("{}{ELLIPSIS}", text[..at].trim_end()))
+        .find(|short| width(short, size) <= most)
+        .unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +116,13 @@ mod tests {
         );
         assert_eq!(fit("Bag", 14.0, 120.0), "Bag");
         assert_eq!(fit("Bag", 14.0, 1.0), "");
+        let short = start(path, 14.0, 120.0);
+        assert!(width(&short, 14.0) <= 120.0, "{short}");
+        assert!(
+            short.starts_with("photos/a_") && short.ends_with(ELLIPSIS),
+            "{short}"
+        );
+        assert_eq!(start("Bag", 14.0, 120.0), "Bag");
+        assert_eq!(start("Bag", 14.0, 1.0), "");
     }
 }

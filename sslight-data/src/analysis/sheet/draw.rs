@@ -163,27 +163,14 @@ fn draw_head(canvas: &mut Canvas, width: usize, head: SheetHead<'_>) {
                            area in the crop.   pixel scale: view area / crop area (Eq. 1).   Numbered lines: colour jitter in its order.";
     let left = MARGIN as f32;
     let most = (width - 2 * MARGIN) as f32;
-    for (top, text, size, colour) in [
+    for (top, content, size, colour) in [
         (20.0, head.title, TITLE_SIZE, DARK),
         (56.0, head.line, LINE_SIZE, GREY),
         (78.0, MEANING, LINE_SIZE, GREY),
     ] {
-        let line = start_of(text, size, most);
+        let line = text::start(content, size, most);
         canvas.text((left, top), &line, style(size, colour, Align::Left));
     }
-}
-
-/// The text as far as it fits: lines of a head lose their end, unlike paths.
-fn start_of(content: &str, size: f32, most: f32) -> String {
-    let ends = content.char_indices().map(|(at, _)| at).skip(1);
-    let mut ends: Vec<usize> = ends.collect();
-    ends.push(content.len());
-    let fits = ends
-        .into_iter()
-        .rev()
-        .map(|end| &content[..end.min(content.len())])
-        .find(|start| text::width(start, size) <= most);
-    fits.unwrap_or_default().to_owned()
 }
 
 /// The image, at most [`ORIGINAL`] pixels long, with the boxes of its views, name and size.
