@@ -12,7 +12,7 @@ use crate::exit::CliError;
 use crate::help;
 
 /// Verbs that the documentation names and this build does not have.
-const NOT_YET: &[&str] = &["views", "report"];
+const NOT_YET: &[&str] = &["report"];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -59,6 +59,8 @@ pub enum Verb {
     Attention(AttentionArgs),
     /// Say what a supervised checkpoint sees in images
     Classify(ClassifyArgs),
+    /// Show, measure or recommend views of images
+    Views(ViewsArgs),
     /// Check this build and machine against golden numbers
     Selftest(SelftestArgs),
     /// Measure this machine
@@ -244,6 +246,56 @@ pub struct AttentionArgs {
     /// Image files, key=value words, and a configuration on top of that of the run
     #[arg(value_name = "IMAGE | CONFIG | key=value")]
     pub words: Vec<String>,
+}
+
+/// `sslight views`.
+#[derive(Debug, Args)]
+pub struct ViewsArgs {
+    /// What to do with views
+    #[command(subcommand)]
+    pub verb: ViewsVerb,
+}
+
+/// What can be done with views.
+#[derive(Debug, Subcommand)]
+pub enum ViewsVerb {
+    /// Draw images with their crops and views, and every draw in words
+    Preview(ViewsPreviewArgs),
+    /// Measure pixel scales and overlaps of crops, and what the views cost
+    #[command(alias = "analyse")]
+    Analyze(ViewsAnalyzeArgs),
+    /// Find a setting of views for images and a budget
+    Recommend(ViewsRecommendArgs),
+}
+
+/// `sslight views preview`.
+#[derive(Debug, Args)]
+pub struct ViewsPreviewArgs {
+    /// A configuration and key=value words; without any: the built-in demonstration
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+}
+
+/// `sslight views analyze`.
+#[derive(Debug, Args)]
+pub struct ViewsAnalyzeArgs {
+    /// A configuration and key=value words; without any: the built-in demonstration
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `sslight views recommend`.
+#[derive(Debug, Args)]
+pub struct ViewsRecommendArgs {
+    /// A configuration and key=value words; views that they set stay, the others are found
+    #[arg(value_name = "CONFIG | key=value")]
+    pub words: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `sslight selftest`.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use sslight_core::config::ConfigError;
 use sslight_core::embed::EmbedError;
 use sslight_core::exchange::ExchangeError;
+use sslight_core::fsio::FileError;
 use sslight_core::run::RunError;
 use sslight_core::sweep::SweepError;
 use sslight_data::DataError;
@@ -57,6 +58,9 @@ pub enum CliError {
         /// The network.
         backbone: String,
     },
+    /// A result cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The data cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -105,6 +109,7 @@ impl CliError {
             | Self::Sweep(_)
             | Self::Embed(_)
             | Self::Config(ConfigError::Read { .. })
+            | Self::File(_)
             | Self::Data(_)
             | Self::Selftest(_)
             | Self::Read { .. } => 3,

@@ -87,6 +87,22 @@ pub fn added(command: clap::Command) -> Result<clap::Command, CliError> {
             "sslight classify mobilenet_v2-b0353104.pth data=photos labels=imagenet.txt eval.interpolation=bilinear",
         )
     );
+    let views_preview = own_help(
+        cmd::views::PREVIEW_KEYS,
+        &table,
+        "sslight views preview data=/photos backbone=resnet18 images=4 to=views.png",
+    );
+    let views_analyze = own_help(
+        cmd::views::ANALYZE_KEYS,
+        &table,
+        "sslight views analyze data=/photos recipe=baseline to=views.svg",
+    );
+    let views_recommend = own_help(
+        cmd::views::RECOMMEND_KEYS,
+        &table,
+        "sslight views recommend data=/photos backbone=resnet18 budget=1.3\n  \
+         sslight views recommend image_size=500x375 backbone=vit_tiny_16 views.locals=10",
+    );
     let selftest = format!(
         "Keys:\n  backend  {}  [auto]  the engine\n\nExample:\n  sslight selftest tests/fixtures backend=ndarray loss.dino",
         BackendChoice::WORDS.join("|")
@@ -107,6 +123,12 @@ pub fn added(command: clap::Command) -> Result<clap::Command, CliError> {
         .mut_subcommand("project", |verb| verb.after_help(project))
         .mut_subcommand("attention", |verb| verb.after_help(attention))
         .mut_subcommand("classify", |verb| verb.after_help(classify))
+        .mut_subcommand("views", |verb| {
+            verb.after_help("Example:\n  sslight views preview data=/photos to=views.png")
+                .mut_subcommand("preview", |verb| verb.after_help(views_preview))
+                .mut_subcommand("analyze", |verb| verb.after_help(views_analyze))
+                .mut_subcommand("recommend", |verb| verb.after_help(views_recommend))
+        })
         .mut_subcommand("selftest", |verb| verb.after_help(selftest))
         .mut_subcommand("bench", |verb| {
             verb.after_help(

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Verb::Project(args) => cmd::project::run(&args),
         Verb::Attention(args) => cmd::attention::run(&args),
         Verb::Classify(args) => cmd::classify::run(&args),
+        Verb::Views(args) => cmd::views::run(&args.verb),
         Verb::Selftest(args) => cmd::selftest::run(&args),
         Verb::List(args) => cmd::list::run(&args),
         Verb::Bench(args) => cmd::bench::run(&args.verb),

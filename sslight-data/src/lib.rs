@@ -10,6 +10,7 @@
 //! Every random draw is a pure function of (seed, epoch, sample index, view), see [`rng`], so a batch
 //! sequence depends neither on the number of worker threads nor on the step at which it is entered.
 
+pub mod analysis;
 pub mod batch;
 pub mod decode;
 pub mod error;

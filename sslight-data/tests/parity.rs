@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
+use sslight_data::analysis::statistics::view_statistics;
 use sslight_data::ops::blur::gaussian_blur;
 use sslight_data::ops::crop::{CropBox, crop, random_box};
 use sslight_data::ops::flip::flip_horizontal;
@@ -480,6 +481,43 @@ fn pixel_scale_ratios_are_those_of_the_reference() {
                     "{name}: got {got}, want {want} within 1 %"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn view_statistics_have_the_mean_and_spread_of_the_reference() {
+    const IMAGES: usize = 20_000;
+    for case in cases("crop_params.pixel_scale_ratio") {
+        let sizes = case.params["imagenet_sizes_width_height"].as_array();
+        let sizes = sizes.unwrap().iter().map(|s| (size(&s[0]), size(&s[1])));
+        let imagenet: Vec<(usize, usize)> = sizes.collect();
+        let values = case.doubles("values");
+        let names = case.outputs[0]["index"].as_array().unwrap();
+        for (name, expected) in names.iter().zip(values.chunks_exact(3)) {
+            let name = name.as_str().unwrap();
+            let (square, setting) = setting(name);
+            let sizes = if square { &[(256, 256)] } else { &imagenet[..] };
+            let got = view_statistics(&recipe(setting), sizes, IMAGES, 17).unwrap();
+            let [want, std, error] = expected else {
+                panic!("three columns")
+            };
+            let limit = 5.0 * (error.powi(2) + std.powi(2) / IMAGES as f64).sqrt();
+            for mean in [got.ratio.mean, got.ratio_of_images.mean] {
+                assert!(
+                    (mean - want).abs() <= limit,
+                    "{name}: got {mean}, want {want}"
+                );
+            }
+            // The relative error of a standard deviation of 20,000 values is about 1 % here.
+            let spread = got.ratio_of_images.std / std;
+            assert!(
+                (spread - 1.0).abs() < 0.05,
+                "{name}: std {spread} times that of the reference"
+            );
+            let by_std = got.ratio_of_images.std / (IMAGES as f64).sqrt();
+            let apart = got.ratio_of_images.standard_error / by_std - 1.0;
+            assert!(apart.abs() < 1e-12, "{name}: standard error");
         }
     }
 }

@@ -13,6 +13,7 @@
 mod backbone;
 pub mod backend;
 pub mod head;
+mod macs;
 mod mobilenet_v2;
 pub mod nn;
 pub mod onnx;

@@ -17,4 +17,5 @@ pub mod project;
 pub mod results;
 pub mod selftest;
 pub mod sweep;
+pub mod views;
 mod wanted;

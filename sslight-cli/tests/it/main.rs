@@ -9,6 +9,7 @@ mod exchange;
 mod knn;
 mod program;
 mod sweep;
+mod views;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 mod words;
