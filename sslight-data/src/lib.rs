@@ -15,6 +15,7 @@ pub mod batch;
 pub mod decode;
 pub mod error;
 pub mod image;
+pub mod lettering;
 pub mod loader;
 pub mod ops;
 pub mod pixel_scale;

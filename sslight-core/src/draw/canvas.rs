@@ -2,9 +2,9 @@
 
 use std::io;
 
-use sslight_data::Image;
+use sslight_data::{Image, lettering};
 
-use super::text::{self, Align, TextStyle};
+use super::text::{Align, TextStyle};
 use super::{Colour, WHITE};
 
 /// Opaque 8-bit RGB pixels. What lies outside is not drawn.
@@ -98,10 +98,10 @@ impl Canvas {
     pub(crate) fn text(&mut self, (x, y): (i32, i32), text: &str, style: TextStyle) {
         let wide = match style.align {
             Align::Left => 0.0,
-            Align::Centre => text::width(text, style.size) / 2.0,
+            Align::Centre => lettering::width(text, style.size) / 2.0,
         };
         let left = x - wide.round() as i32;
-        text::cover(text, style.size, |dx, dy, coverage| {
+        lettering::cover(text, style.size, (0.0, 0.0), |dx, dy, coverage| {
             self.blend(left + dx, y + dy, style.colour, coverage);
         });
     }

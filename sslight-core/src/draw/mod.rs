@@ -10,4 +10,5 @@ pub(crate) use colours::{
     Colour, DARK, DIFFERENT_CLASS, GREY, LIGHT_GREY, SAME_CLASS, WHITE, class_colour, inferno,
 };
 pub(crate) use plot::PlotCanvas;
-pub(crate) use text::{Align, TextStyle, fit, width};
+pub(crate) use sslight_data::lettering::{ends as fit, width};
+pub(crate) use text::{Align, TextStyle};

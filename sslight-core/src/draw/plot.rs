@@ -9,7 +9,8 @@ use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
 };
 
-use super::{Canvas, Colour, text};
+use super::{Canvas, Colour};
+use sslight_data::lettering;
 
 type Drawn = Result<(), DrawingErrorKind<Infallible>>;
 
@@ -127,8 +128,8 @@ impl DrawingBackend for PlotCanvas<'_> {
         let size = self.line_height(style);
         let left = match style.anchor().h_pos {
             HPos::Left => 0.0,
-            HPos::Right => -text::width(text, size),
-            HPos::Center => -text::width(text, size) / 2.0,
+            HPos::Right => -lettering::width(text, size),
+            HPos::Center => -lettering::width(text, size) / 2.0,
         };
         let top = match style.anchor().v_pos {
             VPos::Top => 0.0,
@@ -138,7 +139,7 @@ impl DrawingBackend for PlotCanvas<'_> {
         let (left, top) = (left.round() as i32, top.round() as i32);
         let (x, y) = self.place(place);
         let (turn, colour) = (style.transform(), style.color());
-        text::cover(text, size, |dx, dy, coverage| {
+        lettering::cover(text, size, (0.0, 0.0), |dx, dy, coverage| {
             let (dx, dy) = turn.transform(left + dx, top + dy);
             let share = coverage * colour.alpha as f32;
             self.canvas.blend(x + dx, y + dy, rgb(colour), share);
@@ -152,7 +153,7 @@ impl DrawingBackend for PlotCanvas<'_> {
         style: &T,
     ) -> Result<(u32, u32), DrawingErrorKind<Infallible>> {
         let size = self.line_height(style);
-        let width = text::width(text, size).ceil() as usize;
+        let width = lettering::width(text, size).ceil() as usize;
         let height = size.ceil() as usize;
         let down = |pixels: usize| pixels.div_ceil(self.scale) as u32;
         Ok((down(width), down(height)))

@@ -3,7 +3,7 @@
 use ::image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage, codecs::png::PngEncoder};
 
 use super::colours::Colour;
-use super::text;
+use crate::lettering;
 use crate::{DataError, Image};
 
 /// Which end of a text stands at its place.
@@ -149,10 +149,10 @@ impl Canvas {
     pub(super) fn text(&mut self, (x, y): (f32, f32), content: &str, style: TextStyle) {
         let before = match style.align {
             Align::Left => 0.0,
-            Align::Centre => text::width(content, style.size) / 2.0,
-            Align::Right => text::width(content, style.size),
+            Align::Centre => lettering::width(content, style.size) / 2.0,
+            Align::Right => lettering::width(content, style.size),
         };
-        text::cover(content, style.size, (x - before, y), |x, y, coverage| {
+        lettering::cover(content, style.size, (x - before, y), |x, y, coverage| {
             self.blend(x, y, style.colour, coverage);
         });
     }

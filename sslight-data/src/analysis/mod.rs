@@ -14,7 +14,6 @@ pub mod sheet;
 pub mod sizes;
 pub mod statistics;
 pub mod summary;
-mod text;
 
 use crate::DataError;
 

@@ -11,7 +11,7 @@ use super::colours::{Colour, DARK, GLOBAL, GREY, LIGHT_GREY, LOCAL, PAIR};
 use super::figure::Figure;
 use super::statistics::ViewStatistics;
 use super::summary::Distribution;
-use super::text;
+use crate::lettering;
 use panel::{Panel, Series};
 
 const WIDTH: f32 = 1080.0;
@@ -52,7 +52,7 @@ pub fn plot(statistics: &ViewStatistics, title: &str, line: &str) -> Plot {
     let mut figure = Figure::new(WIDTH as usize, height as usize, title);
     let whole = WIDTH - 2.0 * MARGIN;
     for (top, content, size, colour) in [(28.0, title, 27.0, DARK), (64.0, line, 16.0, GREY)] {
-        let shown = text::start(content, size, whole / VIEWERS_FONT);
+        let shown = lettering::start(content, size, whole / VIEWERS_FONT);
         figure.text((MARGIN, top), &shown, (size, colour, Align::Left));
     }
 

@@ -4,7 +4,7 @@ use crate::analysis::canvas::{Align, Area};
 use crate::analysis::colours::{Colour, DARK, GREY, LIGHT_GREY};
 use crate::analysis::figure::Figure;
 use crate::analysis::summary::{Distribution, Spacing};
-use crate::analysis::text;
+use crate::lettering;
 
 /// Above the axes: title, legend and the name of the vertical axis.
 const HEAD: f32 = 66.0;
@@ -144,7 +144,7 @@ impl Panel<'_> {
     fn legend(&self, figure: &mut Figure, whole: Area) {
         const ROOM: f32 = 1.2;
         let named = || self.series.iter().filter(|series| !series.name.is_empty());
-        let width = |series: &Series<'_>| 44.0 + ROOM * text::width(series.name, 15.0);
+        let width = |series: &Series<'_>| 44.0 + ROOM * lettering::width(series.name, 15.0);
         let mut left = whole.left + whole.width - named().map(width).sum::<f32>() + 24.0;
         for series in named() {
             let swatch = Area::new(left, whole.top + 6.0, 12.0, 12.0);
@@ -234,7 +234,7 @@ fn mean(figure: &mut Figure, axes: &Axes, series: &Series<'_>, row: usize) {
 /// Right of a place, or left of it where the axes end.
 fn label(figure: &mut Figure, axes: &Axes, (x, y): (f32, f32), content: &str, colour: Colour) {
     let right = axes.area.left + axes.area.width;
-    let (x, align) = if x + 6.0 + text::width(content, TICK_SIZE) <= right {
+    let (x, align) = if x + 6.0 + lettering::width(content, TICK_SIZE) <= right {
         (x + 6.0, Align::Left)
     } else {
         (x - 6.0, Align::Right)

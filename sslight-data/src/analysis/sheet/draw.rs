@@ -8,7 +8,7 @@ use super::{SheetHead, SheetImage};
 use crate::Image;
 use crate::analysis::canvas::{Align, Area, Canvas, TextStyle};
 use crate::analysis::colours::{Colour, DARK, FAINT, GREY, LIGHT_GREY, PAGE, WHITE, of_view};
-use crate::analysis::text;
+use crate::lettering;
 use crate::ops::crop::CropBox;
 use crate::ops::resize::resize_crop;
 use crate::pixel_scale::GLOBALS;
@@ -168,7 +168,7 @@ fn draw_head(canvas: &mut Canvas, width: usize, head: SheetHead<'_>) {
         (56.0, head.line, LINE_SIZE, GREY),
         (78.0, MEANING, LINE_SIZE, GREY),
     ] {
-        let line = text::start(content, size, most);
+        let line = lettering::start(content, size, most);
         canvas.text((left, top), &line, style(size, colour, Align::Left));
     }
 }
@@ -215,7 +215,7 @@ fn draw_original(
     draw_tags(canvas, &boxes);
     let middle = (left + wide / 2) as f32;
     let below = (top + high + 8) as f32;
-    let name = text::fit(&shown.name, NAME_SIZE, ORIGINAL as f32);
+    let name = lettering::end(&shown.name, NAME_SIZE, ORIGINAL as f32);
     canvas.text(
         (middle, below),
         &name,
@@ -244,7 +244,7 @@ fn draw_tags(canvas: &mut Canvas, boxes: &[Area]) {
     let mut taken: Vec<Area> = Vec::new();
     for (view, area) in boxes.iter().enumerate() {
         let name = tag(view);
-        let wide = text::width(&name, TAG_SIZE) + 6.0;
+        let wide = lettering::width(&name, TAG_SIZE) + 6.0;
         let high = TAG_SIZE + 2.0;
         if area.width < wide || area.height < high {
             continue;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use ab_glyph::{Font, FontRef, Glyph, PxScale, ScaleFont, point};
 
 /// The font of the other pictures of the project; its licence stands beside it.
-static ROBOTO: &[u8] = include_bytes!("../../../sslight-core/assets/roboto/Roboto-Regular.ttf");
+static ROBOTO: &[u8] = include_bytes!("../assets/roboto/Roboto-Regular.ttf");
 
 const ELLIPSIS: &str = "…";
 
@@ -41,17 +41,12 @@ fn layout(text: &str, size: f32, (left, top): (f32, f32)) -> (Vec<Glyph>, f32) {
 }
 
 /// Pixels that a line of text takes from left to right. `size` is the height of a line in pixels.
-pub(super) fn width(text: &str, size: f32) -> f32 {
+pub fn width(text: &str, size: f32) -> f32 {
     layout(text, size, (0.0, 0.0)).1
 }
 
 /// Calls `pixel(x, y, coverage)` for what a text covers whose line begins at a place, top left.
-pub(super) fn cover(
-    text: &str,
-    size: f32,
-    place: (f32, f32),
-    mut pixel: impl FnMut(i32, i32, f32),
-) {
+pub fn cover(text: &str, size: f32, place: (f32, f32), mut pixel: impl FnMut(i32, i32, f32)) {
     let Some(font) = font() else { return };
     for glyph in layout(text, size, place).0 {
         if let Some(outline) = font.outline_glyph(glyph) {
@@ -62,9 +57,30 @@ pub(super) fn cover(
     }
 }
 
+/// The text if it is no wider than `most` pixels, else both its ends with dots between: the ends of file names tell
+/// them apart.
+pub fn ends(text: &str, size: f32, most: f32) -> String {
+    if width(text, size) <= most {
+        return text.to_owned();
+    }
+    let characters: Vec<char> = text.chars().collect();
+    let shortened = |kept: usize| -> String {
+        let front = kept / 2;
+        let back = characters.len() - (kept - front);
+        let start = characters[..front].iter().collect::<String>();
+        let end = characters[back..].iter().collect::<String>();
+        format!("{start}{ELLIPSIS}{end}")
+    };
+    (0..characters.len())
+        .rev()
+        .map(shortened)
+        .find(|text| width(text, size) <= most)
+        .unwrap_or_default()
+}
+
 /// The text if it is no wider than `most` pixels, else as much of its end as is, after dots: the ends of paths tell them
 /// apart.
-pub(super) fn fit(text: &str, size: f32, most: f32) -> String {
+pub fn end(text: &str, size: f32, most: f32) -> String {
     if width(text, size) <= most {
         return text.to_owned();
     }
@@ -77,7 +93,7 @@ pub(super) fn fit(text: &str, size: f32, most: f32) -> String {
 
 /// The text if it is no wider than `most` pixels, else as much of its start as is, with dots after it: sentences lose
 /// their end, unlike paths.
-pub(super) fn start(text: &str, size: f32, most: f32) -> String {
+pub fn start(text: &str, size: f32, most: f32) -> String {
     if width(text, size) <= most {
         return text.to_owned();
     }
@@ -106,16 +122,28 @@ mod tests {
     }
 
     #[test]
+    fn long_names_keep_both_ends_and_fit() {
+        let name = "class_one/a_very_long_name_of_an_image_00017.jpg";
+        let short = ends(name, 14.0, 120.0);
+        assert!(width(&short, 14.0) <= 120.0, "{short}");
+        let (front, back) = short.split_once(ELLIPSIS).unwrap_or_default();
+        assert!(front.len() > 3 && name.starts_with(front), "{short}");
+        assert!(back.len() > 3 && name.ends_with(back), "{short}");
+        assert_eq!(ends("Bag", 14.0, 120.0), "Bag");
+        assert_eq!(ends("Bag", 14.0, 1.0), "");
+    }
+
+    #[test]
     fn a_long_path_keeps_its_end_and_fits() {
         let path = "photos/a_very_long_name_of_a_folder/with an ümlaut/00017.jpg";
-        let short = fit(path, 14.0, 120.0);
+        let short = end(path, 14.0, 120.0);
         assert!(width(&short, 14.0) <= 120.0, "{short}");
         assert!(
             short.starts_with(ELLIPSIS) && short.ends_with("00017.jpg"),
             "{short}"
         );
-        assert_eq!(fit("Bag", 14.0, 120.0), "Bag");
-        assert_eq!(fit("Bag", 14.0, 1.0), "");
+        assert_eq!(end("Bag", 14.0, 120.0), "Bag");
+        assert_eq!(end("Bag", 14.0, 1.0), "");
         let short = start(path, 14.0, 120.0);
         assert!(width(&short, 14.0) <= 120.0, "{short}");
         assert!(
