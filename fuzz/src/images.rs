@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::panic;
 
 use sslight_data::decode::{Enough, decode_with};
-use sslight_data::{DecodeOptions, Image, ImageSource, Split, Stored, open};
+use sslight_data::{DecodeOptions, Image, ImageSource, OpenOptions, Split, Stored, open_with};
 
 use crate::readable;
 
@@ -61,7 +61,11 @@ pub fn source(bytes: &[u8], name: &str) {
     drop(file);
     let spec = path.to_str().expect("a path of text");
     for split in [Split::Train, Split::Validation] {
-        match open(spec, split) {
+        let options = OpenOptions {
+            cache_folder: folder.path().join("cache"),
+            ..OpenOptions::default()
+        };
+        match open_with(spec, split, &options) {
             Ok(source) => look(&*source),
             Err(error) => readable(&error),
         }

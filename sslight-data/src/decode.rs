@@ -5,8 +5,8 @@
 //! unless asked for. 16-bit samples are scaled to 8 bits. The format is told by the content, not by the
 //! file name. JPEG decoders may differ by a few levels.
 //!
-//! An image costs at most its pixels: their number is limited before anything is decoded, and so is the memory that a
-//! codec may take beside them. Progressive JPEG files of more than 100 passes are refused by the codec.
+//! What an image costs is bounded by its pixels, whose number is limited before anything is decoded: codecs may take 64 MiB
+//! beside them, the one for JPEG the coefficients of a progressive file (twice its pixels) in at most 100 passes.
 
 mod jpeg;
 
@@ -174,7 +174,7 @@ fn decode_format(
         && let Some(factor) = enough.factor(width, height)
     {
         let orientation = orientation(&mut decoder, options);
-        if let Some(small) = jpeg::decode_smaller(bytes, factor, name)? {
+        if let Some(small) = jpeg::decode_smaller(bytes, factor) {
             return Ok(turned(small, orientation));
         }
     }

@@ -33,7 +33,7 @@ pub use image::Image;
 pub use loader::{BatchStream, EvalConfig, Loader, LoaderConfig, eval_batches, eval_subset};
 pub use ops::{EvalView, Interpolation, eval_transform};
 pub use source::{
-    HoldOut, ImageSource, Keep, Locality, OpenOptions, Split, Stored, Subset, open, open_with,
-    validation_of, validation_of_with, with_options,
+    HoldOut, ImageSource, Keep, KeepBudget, Locality, OpenOptions, Split, Stored, Subset, open,
+    open_with, validation_of, validation_of_with, with_classes, with_options,
 };
 pub use views::{Jitter, View, ViewPlan, ViewRecipe, ViewSpec, Workspace, apply, draw_plan};

@@ -37,7 +37,7 @@ struct RunReport {
     batch_size: usize,
     steps_per_epoch: usize,
     steps: usize,
-    /// Pixels of all views of one batch as 32-bit numbers.
+    /// Memory for all views of one batch.
     batch_bytes: usize,
     warnings: Vec<String>,
 }
@@ -113,7 +113,13 @@ fn run_report(resolved: &ResolvedConfig) -> Result<RunReport, CliError> {
         batch_size: config.batch_size,
         steps_per_epoch: config.steps_per_epoch(train.len()),
         steps: config.last_step(train.len()),
-        batch_bytes: config.batch_size * pixels * size_of::<f32>(),
+        batch_bytes: config.batch_size
+            * pixels
+            * if config.u8_batches {
+                1
+            } else {
+                size_of::<f32>()
+            },
         warnings,
     })
 }

@@ -22,7 +22,7 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
     RunConfig {
         data: String::new(),
         val_data: None,
-        labels: true,
+        use_labels: true,
         holdout_per_class: None,
         holdout_fraction: None,
         holdout_seed: 0,

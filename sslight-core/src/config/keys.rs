@@ -49,7 +49,7 @@ macro_rules! keys {
 const KEYS: &[Key] = keys! {
     "data": Kind::Text("path"), "training images: folder, list, .tar, .h5, .parquet, CIFAR, IDX, or `embedded`; several with commas";
     "val_data": Kind::Or("auto", &Kind::Text("path")), "validation images; auto looks beside the training images";
-    "labels": Kind::Switch, "folders, label files and label columns are classes; false: no image has a label";
+    "use_labels": Kind::Switch, "folders, label files and label columns are classes; false: no image has a label";
     "holdout_per_class": Kind::Or("none", &COUNT), "images of each class held out of `data` to measure on; the paper's is 50";
     "holdout_fraction": Kind::Or("none", &PROBABILITY), "share of each class held out of `data` to measure on";
     "holdout_seed": Kind::Integer(0), "draws what is held out, and what train_fraction keeps";

@@ -73,7 +73,7 @@ pub struct RunConfig {
     #[serde(with = "words::auto")]
     pub val_data: Option<String>,
     /// Whether folders, label files and label columns give classes.
-    pub labels: bool,
+    pub use_labels: bool,
     /// So many images of each class are held out of the training images to measure on, in place of `val_data`.
     #[serde(with = "words::none")]
     pub holdout_per_class: Option<usize>,

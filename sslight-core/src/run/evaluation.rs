@@ -17,7 +17,7 @@ use sslight_models::Backbone;
 use sslight_models::backend::Backend;
 use sslight_models::weights::WeightsFile;
 
-use super::{RunError, assemble, open_train, open_validation};
+use super::{RunError, assemble, open_both};
 use crate::config::RunConfig;
 use crate::eval::EvalError;
 use crate::fsio::{FileError, WithPath, replace};
@@ -145,8 +145,8 @@ pub(super) struct LabelledData {
 impl LabelledData {
     /// The training and validation images of a configuration, which must have labels of the same classes.
     pub(super) fn open(config: &RunConfig, what: &'static str) -> Result<Self, RunError> {
-        let train = open_train(config)?;
-        let validation = open_validation(config)?.ok_or_else(|| EvalError::NoValidation {
+        let (train, validation) = open_both(config)?;
+        let validation = validation.ok_or_else(|| EvalError::NoValidation {
             data: train.describe(),
         })?;
         for source in [&train, &validation] {
@@ -172,9 +172,8 @@ impl LabelledData {
                 drawn: None,
             });
         }
-        Ok(TrainImages::some(Subset::share_of_classes(
-            train, share, seed,
-        )?))
+        let some = Subset::share_of_classes(train, share, seed, "fraction")?;
+        Ok(TrainImages::some(some))
     }
 }
 

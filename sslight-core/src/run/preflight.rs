@@ -31,7 +31,7 @@ fn data_key(config: &RunConfig) -> String {
     format!(
         "{:?}",
         (
-            (&config.data, &config.val_data, config.labels),
+            (&config.data, &config.val_data, config.use_labels),
             (config.holdout_per_class, config.holdout_fraction),
             (config.holdout_seed, config.train_fraction),
             super::open_options(config),

@@ -2,9 +2,8 @@
 
 use std::io::Cursor;
 use std::panic::catch_unwind;
-use std::path::Path;
 
-use crate::{BadImage, DataError, ImageSource};
+use crate::{BadImage, DataError, ImageSource, Stored};
 
 /// Widths and heights of some images of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,20 +56,19 @@ pub fn image_sizes(source: &dyn ImageSource, most: usize) -> Result<ImageSizes, 
 
 /// Whatever the head of a file does not tell is left to the decoder, and so are its messages.
 fn size_of(source: &dyn ImageSource, index: usize) -> Result<(usize, usize), DataError> {
-    if let Some(size) = size_in_head(Path::new(&source.name(index))) {
+    let in_head = match source.stored(index)? {
+        Stored::Pixels(image) => Some((image.width, image.height)),
+        Stored::Encoded(bytes) => size_in_head(&bytes),
+    };
+    if let Some(size) = in_head {
         return Ok(size);
     }
     let image = source.image(index)?;
     Ok((image.width, image.height))
 }
 
-/// The size of an image file; `None` if it is none, or its head is longer than usual.
-fn size_in_head(path: &Path) -> Option<(usize, usize)> {
-    // Far beyond the colour profiles and thumbnails that stand before the size.
-    const HEAD: u64 = 1 << 20;
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).ok()?;
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, HEAD), &mut bytes).ok()?;
+/// The size of an encoded image; `None` if its head does not tell.
+fn size_in_head(bytes: &[u8]) -> Option<(usize, usize)> {
     // A codec that panics on a damaged file must not take the analysis with it.
     let (width, height) = catch_unwind(|| {
         let reader = ::image::ImageReader::new(Cursor::new(bytes));

@@ -1,51 +1,36 @@
 //! What JPEG files need beside the usual decoder.
 
 use image::RgbImage;
-use jpeg_decoder::{Decoder, PixelFormat};
+use jpeg_decoder::{CodingProcess, Decoder, PixelFormat};
 
 use super::CODEC_BYTES;
-use crate::DataError;
 
 /// By how much an image can be smaller, the largest first.
 pub(super) const FACTORS: [usize; 3] = [8, 4, 2];
 
-/// Decodes an image at a part of its size, from the low frequencies of each block alone. `None` if its pixels are of a kind
-/// that is left to the usual decoder.
-pub(super) fn decode_smaller(
-    bytes: &[u8],
-    factor: usize,
-    name: &str,
-) -> Result<Option<RgbImage>, DataError> {
-    let refuse = |error: jpeg_decoder::Error| DataError::Decode {
-        name: name.to_owned(),
-        reason: error.to_string(),
-    };
+/// Decodes an image at a part of its size, from the low frequencies of each block alone. `None` if it is of a kind
+/// that is left to the usual decoder, and so is a file with which anything is wrong.
+pub(super) fn decode_smaller(bytes: &[u8], factor: usize) -> Option<RgbImage> {
     let mut decoder = Decoder::new(bytes);
-    decoder.read_info().map_err(refuse)?;
-    let Some(info) = decoder.info() else {
-        return Ok(None);
-    };
-    if !matches!(info.pixel_format, PixelFormat::L8 | PixelFormat::RGB24) {
-        return Ok(None);
+    decoder.read_info().ok()?;
+    let info = decoder.info()?;
+    // Of a progressive file all coefficients have to be held anyway.
+    let is_plain = matches!(info.pixel_format, PixelFormat::L8 | PixelFormat::RGB24)
+        && info.coding_process == CodingProcess::DctSequential;
+    if !is_plain {
+        return None;
     }
     let part = |side: u16| side.div_ceil(factor as u16);
-    let (width, height) = decoder
-        .scale(part(info.width), part(info.height))
-        .map_err(refuse)?;
+    let (width, height) = decoder.scale(part(info.width), part(info.height)).ok()?;
     let (width, height) = (u32::from(width), u32::from(height));
     let pixels = width as usize * height as usize;
     decoder.set_max_decoding_buffer_size(3 * pixels + CODEC_BYTES as usize);
-    let samples = decoder.decode().map_err(refuse)?;
+    let samples = decoder.decode().ok()?;
     let rgb = match info.pixel_format {
         PixelFormat::L8 => samples.iter().flat_map(|&v| [v; 3]).collect(),
         _ => samples,
     };
-    let image = RgbImage::from_raw(width, height, rgb);
-    let expected = 3 * pixels;
-    image.map(Some).ok_or_else(|| DataError::Decode {
-        name: name.to_owned(),
-        reason: format!("the smaller image has other than {expected} samples"),
-    })
+    RgbImage::from_raw(width, height, rgb)
 }
 
 /// Whether a JPEG stream reaches its end-of-image marker. Thumbnails inside metadata have markers of

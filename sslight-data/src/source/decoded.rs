@@ -19,6 +19,40 @@ pub enum Keep {
     Pixels,
 }
 
+/// Memory for what is kept, shared by all sources that are opened with the same one.
+#[derive(Clone, Debug)]
+pub struct KeepBudget {
+    most: u64,
+    used: Arc<AtomicU64>,
+}
+
+impl KeepBudget {
+    /// So many bytes at most.
+    pub fn new(most: u64) -> Self {
+        Self {
+            most,
+            used: Arc::default(),
+        }
+    }
+
+    /// Takes bytes out of it; `false` if they are not left.
+    fn take(&self, bytes: u64) -> bool {
+        let left = |used: u64| (used.saturating_add(bytes) <= self.most).then(|| used + bytes);
+        let taken = self
+            .used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
+        taken.is_ok()
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn has_room(&self) -> bool {
+        self.used.load(Ordering::Relaxed) < self.most
+    }
+}
+
 /// Images of which the size is estimated.
 const SAMPLE: usize = 32;
 
@@ -35,25 +69,23 @@ pub(super) struct Decoded {
 struct Kept {
     what: Keep,
     images: Vec<OnceLock<Stored>>,
-    most: u64,
-    used: AtomicU64,
+    budget: KeepBudget,
     /// What all images would take, estimated from some.
     estimate: u64,
 }
 
 impl Decoded {
-    /// Keeps `most` bytes at most.
+    /// Keeps as much as the budget has.
     pub(super) fn new(
         source: Arc<dyn ImageSource>,
         options: DecodeOptions,
         what: Keep,
-        most: u64,
+        budget: KeepBudget,
     ) -> Self {
         let kept = (what != Keep::Nothing).then(|| Kept {
             what,
             images: (0..source.len()).map(|_| OnceLock::new()).collect(),
-            most,
-            used: AtomicU64::new(0),
+            budget,
             estimate: estimate(&*source, options, what),
         });
         Self {
@@ -102,18 +134,10 @@ impl Kept {
     /// Keeps an image if there is room.
     fn keep(&self, index: usize, stored: Stored) {
         let size = size(&stored);
-        let fits = |used: u64| (used.saturating_add(size) <= self.most).then(|| used + size);
-        let room = self
-            .used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
-        if room.is_ok() && self.images[index].set(stored).is_err() {
+        if self.budget.take(size) && self.images[index].set(stored).is_err() {
             // Another thread kept it first.
-            self.used.fetch_sub(size, Ordering::Relaxed);
+            self.budget.give_back(size);
         }
-    }
-
-    fn has_room(&self) -> bool {
-        self.used.load(Ordering::Relaxed) < self.most
     }
 }
 
@@ -138,7 +162,7 @@ impl ImageSource for Decoded {
         }
         let stored = self.source.stored(index)?;
         let image = self.decode(index, &stored)?;
-        if kept.has_room() {
+        if kept.budget.has_room() {
             kept.keep(
                 index,
                 match kept.what {
@@ -173,11 +197,11 @@ impl ImageSource for Decoded {
                 _ => "bytes",
             };
             let gigabytes = |bytes: u64| bytes as f64 / 1e9;
-            let share = kept.most as f64 / kept.estimate.max(1) as f64;
+            let share = kept.budget.most as f64 / kept.estimate.max(1) as f64;
             text += &format!(
                 "; kept in memory: {what}, about {:.2} GB in all, {:.2} GB allowed",
                 gigabytes(kept.estimate),
-                gigabytes(kept.most)
+                gigabytes(kept.budget.most)
             );
             if share < 1.0 {
                 text += &format!(" ({:.0} % of the images)", 100.0 * share);
@@ -215,7 +239,12 @@ mod tests {
             let folder = folder();
             let source = open(folder.path().to_str().unwrap(), Split::Train).unwrap();
             let plain: Vec<Image> = (0..3).map(|i| source.image(i).unwrap()).collect();
-            let kept = Decoded::new(source, DecodeOptions::default(), what, 1 << 20);
+            let kept = Decoded::new(
+                source,
+                DecodeOptions::default(),
+                what,
+                KeepBudget::new(1 << 20),
+            );
             let first: Vec<Image> = (0..3).map(|i| kept.image(i).unwrap()).collect();
             for i in 0..3 {
                 fs::remove_file(folder.path().join(format!("{i}.png"))).unwrap();
@@ -230,7 +259,12 @@ mod tests {
         let folder = folder();
         let source = open(folder.path().to_str().unwrap(), Split::Train).unwrap();
         let one = size(&Stored::Pixels(source.image(0).unwrap()));
-        let kept = Decoded::new(source, DecodeOptions::default(), Keep::Pixels, 2 * one);
+        let kept = Decoded::new(
+            source,
+            DecodeOptions::default(),
+            Keep::Pixels,
+            KeepBudget::new(2 * one),
+        );
         for i in 0..3 {
             kept.image(i).unwrap();
         }
@@ -248,7 +282,12 @@ mod tests {
     fn without_keeping_a_lost_file_is_an_error_that_names_it() {
         let folder = folder();
         let source = open(folder.path().to_str().unwrap(), Split::Train).unwrap();
-        let plain = Decoded::new(source, DecodeOptions::default(), Keep::Nothing, 0);
+        let plain = Decoded::new(
+            source,
+            DecodeOptions::default(),
+            Keep::Nothing,
+            KeepBudget::new(0),
+        );
         plain.image(1).unwrap();
         fs::remove_file(folder.path().join("1.png")).unwrap();
         let error = plain.image(1).unwrap_err().to_string();

@@ -270,8 +270,10 @@ fn archives(folder: &Path) -> Result<Option<(Kind, Vec<PathBuf>)>, DataError> {
         source,
     };
     let mut kinds: BTreeMap<Kind, Vec<PathBuf>> = BTreeMap::new();
+    let mut folders = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
         if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
@@ -281,12 +283,28 @@ fn archives(folder: &Path) -> Result<Option<(Kind, Vec<PathBuf>)>, DataError> {
         let path = folder.join(&name);
         if let Some(kind) = kind_by_ending(&path) {
             kinds.entry(kind).or_default().push(path);
+        } else if entry.file_type().is_ok_and(|kind| !kind.is_file()) {
+            folders.push(path);
         }
     }
     let mut kinds = kinds.into_iter();
     let Some((kind, mut files)) = kinds.next() else {
         return Ok(None);
     };
+    if let Some(images) = folders
+        .iter()
+        .find(|folder| super::folder::holds_images(folder))
+    {
+        return Err(DataError::Container {
+            name: folder.display().to_string(),
+            reason: format!(
+                "holds archives, as {}, beside folders of images, as {}",
+                files[0].display(),
+                images.display()
+            ),
+            remedy: "give the files that are meant, as FOLDER/*.tar, or move them away",
+        });
+    }
     if let Some((_, others)) = kinds.next() {
         return Err(DataError::Container {
             name: folder.display().to_string(),
@@ -305,13 +323,12 @@ fn archives(folder: &Path) -> Result<Option<(Kind, Vec<PathBuf>)>, DataError> {
 /// The split that the name of an archive tells.
 fn split_of(path: &Path) -> Option<Split> {
     let name = path.file_name()?.to_string_lossy().to_lowercase();
-    let begins = |words: &[&str]| words.iter().any(|word| name.starts_with(word));
-    if begins(&["train"]) {
-        Some(Split::Train)
-    } else if begins(&["val", "test"]) {
-        Some(Split::Validation)
-    } else {
-        None
+    // `trains-0.tar` is about trains.
+    let word = name.split(|letter: char| !letter.is_alphabetic()).next();
+    match word? {
+        "train" | "training" => Some(Split::Train),
+        "val" | "valid" | "validation" | "test" | "testing" => Some(Split::Validation),
+        _ => None,
     }
 }
 
@@ -324,6 +341,16 @@ fn of_split(
 ) -> Result<Found, DataError> {
     if files.iter().all(|file| split_of(file).is_none()) {
         return Ok(Found::Files(kind, files));
+    }
+    if let Some(other) = files.iter().find(|file| split_of(file).is_none()) {
+        return Err(DataError::Container {
+            name: folder.display().to_string(),
+            reason: format!(
+                "{} tells no split by its name, and others beside it do",
+                other.display()
+            ),
+            remedy: "let all names begin with train, val or test, or give the files that are meant, as FOLDER/*.tar",
+        });
     }
     let name = |file: &PathBuf| {
         file.file_name()
@@ -400,5 +427,6 @@ mod tests {
         assert_eq!(split("validation-0.parquet"), Some(Split::Validation));
         assert_eq!(split("val.h5"), Some(Split::Validation));
         assert_eq!(split("000000.tar"), None);
+        assert_eq!(split("trains-000.tar"), None);
     }
 }

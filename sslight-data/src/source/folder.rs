@@ -31,7 +31,7 @@ pub(super) struct FolderRules {
 }
 
 /// Images in a folder and below. Names that begin with a dot are passed over. Symbolic links are
-/// followed, each folder once.
+/// followed, each folder once within a class.
 ///
 /// Folders at the top that hold images are the classes: class ids are the ranks of their names, images
 /// are ordered by class and then by path, both in string order. Images beside class folders do not
@@ -75,11 +75,12 @@ impl FolderSource {
     /// Lists a folder; `shared` are class names that another split has.
     fn list(root: &Path, shared: BTreeSet<String>, rules: &FolderRules) -> Result<Self, DataError> {
         let mut walk = Walk::new(root, rules);
-        let top = walk.listing(b"")?;
         let mut found = Found::default();
+        let mut top = None;
         if !rules.labels {
             walk.tree(b"", &mut found, 0)?;
         } else {
+            let top = top.insert(walk.listing(b"")?);
             for folder in each(&top.folders) {
                 let class = u32::try_from(found.tops.len()).unwrap_or(u32::MAX);
                 let before = found.files.len();
@@ -90,8 +91,8 @@ impl FolderSource {
             }
         }
         let has_classes = !found.tops.is_empty();
-        let at_top = each(&top.images).count();
-        if rules.labels && !has_classes {
+        let at_top = top.as_ref().map_or(0, |top| each(&top.images).count());
+        if let (Some(top), false) = (&top, has_classes) {
             found.add(b"", &top.images, 0);
         }
         if found.files.len() == 0 {
@@ -101,7 +102,7 @@ impl FolderSource {
                 other_files: walk.other_files,
             });
         }
-        walk.keep(&top, found.files.len());
+        walk.keep(top, found.files.len());
         let mut class_names = shared;
         class_names.extend(found.tops.iter().cloned());
         let class_names: Vec<String> = match has_classes {
@@ -257,6 +258,11 @@ fn class_folders(root: &Path, rules: &FolderRules) -> Result<BTreeSet<String>, D
     Ok(names)
 }
 
+/// Whether images lie directly in a folder.
+pub(super) fn holds_images(folder: &Path) -> bool {
+    Listing::read(folder, None).is_ok_and(|listing| !listing.images.is_empty())
+}
+
 /// What a folder holds. Names stand one behind the other, each followed by a zero, which no file name can hold.
 #[derive(Clone, Serialize, Deserialize)]
 struct Listing {
@@ -298,8 +304,12 @@ impl Listing {
             }
             let mut kind = entry.file_type().map_err(failed)?;
             if kind.is_symlink() {
-                // A dangling link keeps its kind; if it is named as an image, decoding will report it.
-                kind = fs::metadata(entry.path()).map_or(kind, |target| target.file_type());
+                match fs::metadata(entry.path()) {
+                    Ok(target) => kind = target.file_type(),
+                    // A dangling link; if it is named as an image, decoding will report it. What it leads to may come back
+                    // while the folder stays as it is.
+                    Err(_) => listing.stamp = None,
+                }
             }
             let list = if kind.is_dir() {
                 &mut listing.folders
@@ -399,14 +409,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Keeps the listings for the next run if they are many and anything is new.
-    fn keep(&mut self, top: &Listing, images: usize) {
+    fn keep(&mut self, top: Option<Listing>, images: usize) {
         let gone = !self.known.is_empty();
         if images < WORTH_KEEPING || !(self.changed || gone) {
             return;
         }
-        if self.rules.labels {
-            self.listed.push((Vec::new(), top.clone()));
-        }
+        self.listed.extend(top.map(|top| (Vec::new(), top)));
         self.rules.cache.store(CACHE_KIND, self.root, &self.listed);
     }
 }

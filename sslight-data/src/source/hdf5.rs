@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use hdf5_pure::{Dataset, File, FileAccessProperties, Group, Layout, MetadataCacheConfig};
 
 use super::index_cache::IndexCache;
-use super::packed::{PackedFile, PackedIndex, PackedSource, look_through};
+use super::packed::{Labels, PackedFile, PackedIndex, PackedSource, look_through};
 use crate::DataError;
 
 const KIND: &str = "hdf5";
@@ -36,7 +36,7 @@ pub(super) fn open(
             index,
         });
     }
-    Ok(PackedSource::new("HDF5 file", files))
+    Ok(PackedSource::new("HDF5 file", files, Labels::Folders))
 }
 
 /// Looks through a file.

@@ -116,7 +116,7 @@ fn write(path: &Path, payload: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     // Two runs may write the same entry: each has a file of its own until it is whole.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = new_file(folder)?;
     file.write_all(MAGIC)?;
     file.write_all(&checksum(payload).to_le_bytes())?;
     file.write_all(payload)?;
@@ -124,7 +124,19 @@ fn write(path: &Path, payload: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-fn checksum(bytes: &[u8]) -> u32 {
+/// A file of its own for each writer, with the usual rights: the folder may be shared by several users.
+pub(super) fn new_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+/// The CRC-32 of bytes.
+pub(super) fn checksum(bytes: &[u8]) -> u32 {
     let mut sum = flate2::Crc::new();
     sum.update(bytes);
     sum.sum()

@@ -35,6 +35,19 @@ impl Joined {
         Self::with_labels(vec![source], false)
     }
 
+    /// A source whose classes have the numbers of these names; `None` if one of its classes is not among them.
+    pub(super) fn with_classes(source: &Arc<dyn ImageSource>, names: &[String]) -> Option<Self> {
+        let classes = classes_of(source.class_names(), names);
+        (classes.len() == source.class_names().len()).then(|| Self {
+            parts: vec![Part {
+                source: Arc::clone(source),
+                start: 0,
+                classes,
+            }],
+            class_names: names.to_vec(),
+        })
+    }
+
     fn with_labels(sources: Vec<Arc<dyn ImageSource>>, labelled: bool) -> Self {
         let all = sources.iter().flat_map(|source| source.class_names());
         let all: BTreeSet<&str> = all.map(String::as_str).collect();
@@ -101,8 +114,12 @@ impl ImageSource for Joined {
     }
 
     fn describe(&self) -> String {
-        if let ([part], true) = (self.parts.as_slice(), self.class_names.is_empty()) {
-            return format!("{}, labels not used", part.source.describe());
+        if let [part] = self.parts.as_slice() {
+            let labels = match self.class_names.len() {
+                0 if !part.source.class_names().is_empty() => ", labels not used",
+                _ => "",
+            };
+            return format!("{}{labels}", part.source.describe());
         }
         let parts: Vec<String> = self.parts.iter().map(|p| p.source.describe()).collect();
         let labels = in_classes(&self.class_names);
@@ -116,11 +133,12 @@ impl ImageSource for Joined {
             return None;
         }
         // Images of the parts without blocks are spread over as many blocks as the others have.
+        // All blocks of a window may be of one part, whose memory is for its own number of blocks.
         let together = localities
             .iter()
             .flatten()
             .map(|locality| locality.together);
-        let together = together.sum();
+        let together = together.min().unwrap_or(1);
         let blocks = |locality: &Locality| locality.block_of.iter().max().map_or(0, |&b| b + 1);
         let all: u32 = localities.iter().flatten().map(blocks).sum();
         let (mut block_of, mut before) = (Vec::with_capacity(self.len()), 0);

@@ -15,6 +15,8 @@ const NO_LABEL: u32 = u32::MAX;
 /// The images of a list, in its order.
 pub(super) struct ListSource {
     path: PathBuf,
+    /// Where relative paths start.
+    folder: PathBuf,
     /// Paths as the list has them; relative ones start at the folder of the list.
     files: Names,
     labels: Vec<u32>,
@@ -73,6 +75,7 @@ impl ListSource {
         }
         let mut source = Self {
             path: path.into(),
+            folder: folder.into(),
             files,
             labels,
             class_names,
@@ -80,9 +83,7 @@ impl ListSource {
         // A list of the paper tells folder and file; both are below `train` in the folder of the list, or beside it.
         let first = source.file(0).unwrap_or_default();
         if !first.is_file() && folder.join("train").join(source.relative(0)).is_file() {
-            source.path = folder
-                .join("train")
-                .join(path.file_name().unwrap_or_default());
+            source.folder = folder.join("train");
         }
         Ok(source)
     }
@@ -92,8 +93,7 @@ impl ListSource {
     }
 
     fn file(&self, index: usize) -> Option<PathBuf> {
-        let folder = self.path.parent().unwrap_or(Path::new(""));
-        (index < self.files.len()).then(|| folder.join(self.relative(index)))
+        (index < self.files.len()).then(|| self.folder.join(self.relative(index)))
     }
 }
 

@@ -37,10 +37,10 @@ use folder::{FolderRules, FolderSource};
 use index_cache::IndexCache;
 use joined::Joined;
 use list::ListSource;
-use parquet::ParquetSource;
+use parquet::{BlockSizes, ParquetSource};
 
 pub use blocks::Locality;
-pub use decoded::Keep;
+pub use decoded::{Keep, KeepBudget};
 pub use embedded::EmbeddedSource;
 pub use idx::IdxSource;
 pub use subset::{HoldOut, Subset};
@@ -151,7 +151,7 @@ pub trait ImageSource: Send + Sync {
 }
 
 /// How a data set is opened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct OpenOptions {
     /// Whether folders, label files and label columns give classes; otherwise nothing has a label.
     pub labels: bool,
@@ -159,8 +159,8 @@ pub struct OpenOptions {
     pub decode: DecodeOptions,
     /// What is kept of images that were read.
     pub keep: Keep,
-    /// Bytes that are kept at most.
-    pub keep_bytes: u64,
+    /// Memory for what is kept.
+    pub budget: KeepBudget,
     /// Where indices of large data sets and unpacked archives are kept from run to run.
     pub cache_folder: PathBuf,
 }
@@ -171,7 +171,7 @@ impl Default for OpenOptions {
             labels: true,
             decode: DecodeOptions::default(),
             keep: Keep::Nothing,
-            keep_bytes: 4 << 30,
+            budget: KeepBudget::new(4 << 30),
             cache_folder: index_cache::user_folder(),
         }
     }
@@ -221,6 +221,18 @@ fn join(mut parts: Vec<Arc<dyn ImageSource>>) -> Arc<dyn ImageSource> {
     }
 }
 
+/// A source whose classes have the numbers of these names, so that labels of two sources mean the same. A source without
+/// labels, or with a class of another name, stays as it is.
+pub fn with_classes(source: Arc<dyn ImageSource>, names: &[String]) -> Arc<dyn ImageSource> {
+    if source.class_names().is_empty() || source.class_names() == names {
+        return source;
+    }
+    match Joined::with_classes(&source, names) {
+        Some(renumbered) => Arc::new(renumbered),
+        None => source,
+    }
+}
+
 /// A source with what the options ask for beside its images.
 pub fn with_options(source: Arc<dyn ImageSource>, options: &OpenOptions) -> Arc<dyn ImageSource> {
     let source = match options.labels || source.class_names().is_empty() {
@@ -233,7 +245,7 @@ pub fn with_options(source: Arc<dyn ImageSource>, options: &OpenOptions) -> Arc<
             source,
             options.decode,
             options.keep,
-            options.keep_bytes,
+            options.budget.clone(),
         )),
     }
 }
@@ -259,7 +271,7 @@ fn open_one(
         Found::Files(kind, files) => match kind {
             Kind::Tar => Arc::new(tar::open(&files, split, options)?),
             Kind::Hdf5 => Arc::new(hdf5::open(&files, labels, &cache)?),
-            Kind::Parquet => Arc::new(ParquetSource::open(&files, labels)?),
+            Kind::Parquet => Arc::new(ParquetSource::open(&files, labels, BlockSizes::default())?),
             Kind::Cifar => Arc::new(CifarSource::from_files(&files)?),
             Kind::List => {
                 let lists = files.iter().map(|file| -> Result<Arc<dyn ImageSource>, _> {

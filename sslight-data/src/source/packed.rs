@@ -17,7 +17,7 @@ use super::{ImageSource, Stored, files_in_words, guarded, in_classes, out_of_ran
 use crate::{DataError, decode};
 
 /// Files that are kept open; each one beyond is opened for every picture, since systems allow about a thousand.
-const KEPT_OPEN: usize = 256;
+pub(super) const KEPT_OPEN: usize = 256;
 
 /// The label of a picture that has none.
 const NO_LABEL: u32 = u32::MAX;
@@ -147,6 +147,15 @@ pub(super) fn look_through(
     Ok(index)
 }
 
+/// What labels are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Labels {
+    /// Numbers or names that someone wrote down.
+    Written,
+    /// Names of folders or groups, which are in the order of text, numbers or not.
+    Folders,
+}
+
 /// The pictures of several files, one file after the other.
 pub(super) struct PackedSource {
     /// What the files are, as `tar archive`.
@@ -166,9 +175,16 @@ struct OpenFile {
 
 impl PackedSource {
     /// Joins files. With any label in them, a picture without one counts as unreadable.
-    pub(super) fn new(what: &'static str, files: Vec<PackedFile>) -> Self {
-        let labels = files.iter().flat_map(|file| &file.index.label_names);
-        let class_names = class_names(labels.map(String::as_str));
+    pub(super) fn new(what: &'static str, files: Vec<PackedFile>, labels: Labels) -> Self {
+        let found = files.iter().flat_map(|file| &file.index.label_names);
+        let found = found.map(String::as_str);
+        let class_names = match labels {
+            Labels::Written => class_names(found),
+            Labels::Folders => {
+                let names: BTreeSet<&str> = found.collect();
+                names.into_iter().map(str::to_owned).collect()
+            }
+        };
         let mut start = 0;
         let files = files.into_iter().map(|mut file| {
             if !class_names.is_empty() {
@@ -208,7 +224,7 @@ fn require_labels(file: &mut PackedFile) {
         if index.label(place).is_none() {
             let name = printable(index.name(place));
             index.faults.entry(place).or_insert_with(|| {
-                format!("{path}: {name} has no label, and others have one; add its label, or leave the image out")
+                format!("{path}: {name} has no label, and others have one; add its label, leave the image out, or give use_labels=false")
             });
         }
     }

@@ -3,46 +3,55 @@
 //! A picture can only be read with its neighbours, so rows are read in blocks, and training shuffles the images of many
 //! blocks at a time ([`super::Locality`]).
 
-use std::collections::HashMap;
+mod columns;
+mod labels;
+mod shared;
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
-use std::io::{BufReader, Read};
 use std::iter::repeat_n;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::Bytes;
-use parquet::basic::{ConvertedType, LogicalType, Type as Physical};
 use parquet::column::reader::{ColumnReaderImpl, get_typed_column_reader};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType};
 use parquet::errors::ParquetError;
-use parquet::file::reader::{ChunkReader, FileReader, Length, SerializedFileReader};
-use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::blocks::{BlockCache, Locality, SHUFFLE_BYTES};
 use super::names::{Names, printable};
-use super::packed::{class_names, classes_of, read_at};
+use super::packed::KEPT_OPEN;
 use super::{ImageSource, Stored, files_in_words, guarded, in_classes, out_of_range};
 use crate::{DataError, decode};
+use columns::Columns;
+use labels::Labels;
+use shared::Shared;
 
 /// First and last bytes of a file.
 pub(super) const MAGIC: [u8; 4] = *b"PAR1";
-/// Rows that are read at a time have about this many bytes.
-const BLOCK_BYTES: u64 = 32 << 20;
+/// How much is read and held.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BlockSizes {
+    /// Rows that are read at a time have about this many bytes.
+    block: u64,
+    /// Blocks that are shuffled together have about this many.
+    together: u64,
+}
+
+impl Default for BlockSizes {
+    fn default() -> Self {
+        Self {
+            block: 32 << 20,
+            together: SHUFFLE_BYTES,
+        }
+    }
+}
+
 /// Blocks beyond those that are shuffled together: workers at the seam read the next ones.
 const AHEAD: usize = 4;
-/// Names of the column of images, the first that is there.
-const IMAGE_COLUMNS: [&str; 7] = ["image", "img", "jpg", "png", "picture", "photo", "bytes"];
-/// Names of the column of labels, the first that is there.
-const LABEL_COLUMNS: [&str; 7] = [
-    "label",
-    "labels",
-    "fine_label",
-    "cls",
-    "class",
-    "target",
-    "class_id",
-];
 const NO_LABEL: u32 = u32::MAX;
 
 /// The images of Parquet files, one file after the other.
@@ -56,6 +65,8 @@ pub(super) struct ParquetSource {
     class_names: Vec<String>,
     cache: BlockCache<Vec<Option<ByteArray>>>,
     together: usize,
+    /// Blocks that were read, for tests.
+    reads: AtomicUsize,
 }
 
 struct OpenFile {
@@ -72,63 +83,6 @@ struct Block {
     rows: Range<usize>,
     /// Index of the first image.
     start: usize,
-}
-
-/// A file that many threads read: the crate's own reader of files moves the one cursor that they share.
-struct Shared {
-    file: Arc<File>,
-    length: u64,
-}
-
-/// Reads on from a place.
-struct ReadFrom {
-    file: Arc<File>,
-    at: u64,
-    end: u64,
-}
-
-impl Read for ReadFrom {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        let count = buffer.len().min(left);
-        read_at(&self.file, &mut buffer[..count], self.at)?;
-        self.at += count as u64;
-        Ok(count)
-    }
-}
-
-impl Length for Shared {
-    fn len(&self) -> u64 {
-        self.length
-    }
-}
-
-impl ChunkReader for Shared {
-    type T = BufReader<ReadFrom>;
-
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        // Headers of pages are what is read like this.
-        const HEADER: usize = 4096;
-        let from = ReadFrom {
-            file: Arc::clone(&self.file),
-            at: start,
-            end: self.length,
-        };
-        Ok(BufReader::with_capacity(HEADER, from))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let end = start.checked_add(length as u64);
-        if end.is_none_or(|end| end > self.length) {
-            return Err(ParquetError::EOF(format!(
-                "{length} bytes are needed from {start} on, and the file has {}",
-                self.length
-            )));
-        }
-        let mut bytes = vec![0; length];
-        read_at(&self.file, &mut bytes, start)?;
-        Ok(bytes.into())
-    }
 }
 
 /// What is wrong with a file.
@@ -156,7 +110,11 @@ impl ParquetSource {
     ///
     /// # Errors
     /// If a file cannot be read, is damaged, or has no column of images or one of labels that are no classes.
-    pub(super) fn open(paths: &[PathBuf], with_labels: bool) -> Result<Self, DataError> {
+    pub(super) fn open(
+        paths: &[PathBuf],
+        with_labels: bool,
+        sizes: BlockSizes,
+    ) -> Result<Self, DataError> {
         let mut source = Self {
             files: Vec::new(),
             blocks: Vec::new(),
@@ -165,11 +123,12 @@ impl ParquetSource {
             class_names: Vec::new(),
             cache: BlockCache::new(1),
             together: 1,
+            reads: AtomicUsize::new(0),
         };
         let mut labels = Labels::default();
         let mut bytes = 0;
         for path in paths {
-            bytes += guarded(path, || source.add(path, with_labels, &mut labels))?;
+            bytes += guarded(path, || source.add(path, with_labels, sizes, &mut labels))?;
         }
         if labels.some && labels.missing.is_some() {
             let (path, other) = (labels.missing.unwrap_or_default(), &paths[0]);
@@ -179,7 +138,7 @@ impl ParquetSource {
                     "has no column of labels, and others as {} have",
                     other.display()
                 ),
-                "give files of one data set, or labels=false",
+                "give files of one data set, or use_labels=false",
             ));
         }
         if labels.some {
@@ -188,7 +147,7 @@ impl ParquetSource {
             source.labels.clear();
         }
         let mean = (bytes / source.blocks.len().max(1) as u64).max(1);
-        let together = usize::try_from(SHUFFLE_BYTES / mean).unwrap_or(usize::MAX);
+        let together = usize::try_from(sizes.together / mean).unwrap_or(usize::MAX);
         source.together = together.clamp(2, source.blocks.len().max(2));
         source.cache = BlockCache::new(source.together + AHEAD);
         Ok(source)
@@ -199,6 +158,7 @@ impl ParquetSource {
         &mut self,
         path: &Path,
         with_labels: bool,
+        sizes: BlockSizes,
         labels: &mut Labels,
     ) -> Result<u64, DataError> {
         let failed = |source| DataError::Read {
@@ -208,8 +168,12 @@ impl ParquetSource {
         let damaged = damaged(path);
         let file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
-        let file = Arc::new(file);
-        let reader = SerializedFileReader::new(Shared { file, length }).map_err(&damaged)?;
+        let shared = Shared {
+            path: path.into(),
+            file: (self.files.len() < KEPT_OPEN).then(|| Arc::new(file)),
+            length,
+        };
+        let reader = SerializedFileReader::new(shared).map_err(&damaged)?;
         let schema = reader.metadata().file_metadata().schema_descr_ptr();
         let columns = Columns::find(&schema, path, with_labels)?;
         let label_column = columns.label;
@@ -252,7 +216,7 @@ impl ParquetSource {
                 }
             }
             self.labels.resize(self.names.len(), NO_LABEL);
-            let per_block = rows_per_block(rows, image_bytes);
+            let per_block = rows_per_block(rows, image_bytes, sizes.block);
             for row in (0..rows).step_by(per_block) {
                 self.blocks.push(Block {
                     file: number,
@@ -286,191 +250,10 @@ impl ParquetSource {
     }
 }
 
-/// Rows that have about [`BLOCK_BYTES`].
-fn rows_per_block(rows: usize, bytes: u64) -> usize {
-    let blocks = usize::try_from(bytes / BLOCK_BYTES + 1).unwrap_or(usize::MAX);
+/// Rows that have about `block` bytes.
+fn rows_per_block(rows: usize, bytes: u64, block: u64) -> usize {
+    let blocks = usize::try_from(bytes / block + 1).unwrap_or(usize::MAX);
     rows.div_ceil(blocks).max(1)
-}
-
-/// Columns of a file by their places.
-struct Columns {
-    image: usize,
-    path: Option<usize>,
-    label: Option<usize>,
-    label_name: Option<String>,
-}
-
-impl Columns {
-    fn find(schema: &SchemaDescriptor, file: &Path, with_labels: bool) -> Result<Self, DataError> {
-        let columns = schema.columns();
-        let name = |column: &ColumnDescriptor| column.path().parts().join(".");
-        let place = |wanted: &str| columns.iter().position(|column| name(column) == wanted);
-        let is_bytes = |place: &usize| {
-            let column = &columns[*place];
-            column.physical_type() == Physical::BYTE_ARRAY && column.max_rep_level() == 0
-        };
-        // A struct of bytes and path, or bytes without a struct.
-        let inside = |known: &&str| place(&format!("{known}.bytes")).filter(is_bytes);
-        let plain = |known: &&str| {
-            let place = place(known).filter(is_bytes)?;
-            (!is_text(&columns[place])).then_some(place)
-        };
-        let image = IMAGE_COLUMNS
-            .iter()
-            .find_map(inside)
-            .or_else(|| IMAGE_COLUMNS.iter().find_map(plain));
-        let Some(image) = image else {
-            let names: Vec<String> = columns.iter().map(|column| name(column)).collect();
-            return Err(refuse(
-                file,
-                format!(
-                    "no column of encoded images: looked for {} (bytes, or a struct with bytes), found {}",
-                    IMAGE_COLUMNS.join(", "),
-                    names.join(", ")
-                ),
-                "rename the column of images",
-            ));
-        };
-        let parts = columns[image].path().parts();
-        let beside = format!("{}.path", parts[0]);
-        let path = place(&beside).filter(|place| parts.len() > 1 && is_bytes(place));
-        let label = LABEL_COLUMNS.iter().find_map(|known| place(known));
-        let label = label.filter(|_| with_labels);
-        if let Some(label) = label {
-            let column = &columns[label];
-            let fits = matches!(
-                column.physical_type(),
-                Physical::INT32 | Physical::INT64 | Physical::BYTE_ARRAY
-            );
-            if !fits || column.max_rep_level() > 0 {
-                return Err(refuse(
-                    file,
-                    format!(
-                        "column {} holds {:?}{}, not one class a row",
-                        name(column),
-                        column.physical_type(),
-                        if column.max_rep_level() > 0 {
-                            " lists"
-                        } else {
-                            ""
-                        }
-                    ),
-                    "write class numbers or names there, or give labels=false",
-                ));
-            }
-        }
-        Ok(Self {
-            image,
-            path,
-            label,
-            label_name: label.map(|label| name(&columns[label])),
-        })
-    }
-}
-
-fn is_text(column: &ColumnDescriptor) -> bool {
-    column.logical_type_ref() == Some(&LogicalType::String)
-        || column.converted_type() == ConvertedType::UTF8
-}
-
-/// Labels while files are read: numbers stand for names in `found` until all are known.
-#[derive(Default)]
-struct Labels {
-    found: Vec<String>,
-    places: HashMap<String, u32>,
-    /// Class names by number as the hub keeps them.
-    class_names: Vec<String>,
-    some: bool,
-    /// The first file without a column of labels.
-    missing: Option<PathBuf>,
-}
-
-impl Labels {
-    fn read(
-        &mut self,
-        reader: &SerializedFileReader<Shared>,
-        group: usize,
-        column: usize,
-        path: &Path,
-        labels: &mut Vec<u32>,
-    ) -> Result<(), DataError> {
-        let damaged = damaged(path);
-        let rows = usize::try_from(reader.metadata().row_group(group).num_rows());
-        let rows = 0..rows.unwrap_or_default();
-        let schema = reader.metadata().file_metadata().schema_descr();
-        let texts: Vec<Option<String>> = match schema.column(column).physical_type() {
-            Physical::INT32 => texts(read_column::<Int32Type>(reader, group, column, rows)),
-            Physical::INT64 => texts(read_column::<Int64Type>(reader, group, column, rows)),
-            _ => read_column::<ByteArrayType>(reader, group, column, rows).map(|values| {
-                let text = |value: ByteArray| printable(value.data());
-                values.into_iter().map(|value| value.map(text)).collect()
-            }),
-        }
-        .map_err(damaged)?;
-        for text in texts {
-            labels.push(match text {
-                // The hub's mark of test images.
-                Some(text) if text == "-1" => NO_LABEL,
-                Some(text) => self.place(text),
-                None => NO_LABEL,
-            });
-        }
-        Ok(())
-    }
-
-    fn place(&mut self, text: String) -> u32 {
-        if let Some(&place) = self.places.get(&text) {
-            return place;
-        }
-        let place = self.found.len() as u32;
-        self.found.push(text.clone());
-        self.places.insert(text, place);
-        place
-    }
-
-    /// Reads the class names that the hub writes beside the schema.
-    fn take_class_names(&mut self, reader: &SerializedFileReader<Shared>, column: &str) {
-        let pairs = reader.metadata().file_metadata().key_value_metadata();
-        let pairs = pairs.map_or(&[][..], Vec::as_slice);
-        let Some(text) = pairs
-            .iter()
-            .find(|pair| pair.key == "huggingface")
-            .and_then(|pair| pair.value.as_deref())
-        else {
-            return;
-        };
-        let Ok(json) = serde_json::from_str::<serde_json::Value>(text) else {
-            return;
-        };
-        let names = &json["info"]["features"][column]["names"];
-        let names = names.as_array().map_or(&[][..], Vec::as_slice);
-        let names = names.iter().filter_map(|name| name.as_str());
-        let names: Vec<String> = names.map(str::to_owned).collect();
-        if self.class_names.is_empty() {
-            self.class_names = names;
-        }
-    }
-
-    /// Turns numbers of names into classes; gives the names of these.
-    fn finish(self, labels: &mut [u32]) -> Vec<String> {
-        let numbers = class_names(self.found.iter().map(String::as_str));
-        // Names of the hub are for numbers; a number beyond them would have none.
-        let named = numbers.len() <= self.class_names.len()
-            && self.found.iter().all(|label| label.parse::<u32>().is_ok());
-        let classes = classes_of(&self.found, &numbers);
-        for label in labels {
-            let class = classes.get(*label as usize).copied();
-            *label = class.map_or(NO_LABEL, |class| class as u32);
-        }
-        if named { self.class_names } else { numbers }
-    }
-}
-
-fn texts<T: ToString>(
-    values: Result<Vec<Option<T>>, ParquetError>,
-) -> Result<Vec<Option<String>>, ParquetError> {
-    let text = |value: Option<T>| value.map(|value| value.to_string());
-    Ok(values?.into_iter().map(text).collect())
 }
 
 /// Rows of a column of a row group; `None` where there is no value.
@@ -517,7 +300,7 @@ impl ImageSource for ParquetSource {
         if !self.class_names.is_empty() && self.label(index).is_none() {
             return Err(DataError::Unusable {
                 reason: format!(
-                    "{}: the row has no label, and others have one; add its label, or leave the row out",
+                    "{}: the row has no label, and others have one; add its label, leave the row out, or give use_labels=false",
                     self.name(index)
                 ),
             });
@@ -530,6 +313,7 @@ impl ImageSource for ParquetSource {
         } = self.blocks[number];
         let file = &self.files[file];
         let block = self.cache.get(number, || {
+            self.reads.fetch_add(1, Ordering::Relaxed);
             let column = file.image_column;
             guarded(&file.path, || {
                 read_column::<ByteArrayType>(&file.reader, group, column, rows.clone())

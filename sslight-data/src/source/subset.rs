@@ -28,7 +28,8 @@ pub struct Subset {
 
 impl Subset {
     /// A share of the images of each class, drawn once by `seed`: `share` of the class, rounded, at least one. They
-    /// keep the order of the source. Images without a label are left out.
+    /// keep the order of the source. Images without a label are left out; without any labels, all images are one class.
+    /// `setting` is the name of the share, for messages.
     ///
     /// # Errors
     /// [`DataError::Setting`] if the share is not above 0 and at most 1, or nothing has a label.
@@ -36,10 +37,11 @@ impl Subset {
         source: Arc<dyn ImageSource>,
         share: f64,
         seed: u64,
+        setting: &str,
     ) -> Result<Self, DataError> {
         let refuse = |expected, got| {
             Err(DataError::Setting {
-                setting: "fraction".into(),
+                setting: setting.into(),
                 expected,
                 got,
             })
@@ -47,10 +49,16 @@ impl Subset {
         if !(share > 0.0 && share <= 1.0) {
             return refuse("a share above 0 and at most 1", share.to_string());
         }
-        let mut classes: Vec<Vec<usize>> = vec![Vec::new(); source.class_names().len()];
+        let labelled = !source.class_names().is_empty();
+        let mut classes: Vec<Vec<usize>> = vec![Vec::new(); source.class_names().len().max(1)];
         for index in 0..source.len() {
-            if let Some(class) = source.label(index).and_then(|class| classes.get_mut(class)) {
-                class.push(index);
+            let class = if labelled {
+                source.label(index)
+            } else {
+                Some(0)
+            };
+            if let Some(members) = class.and_then(|class| classes.get_mut(class)) {
+                members.push(index);
             }
         }
         let mut indices = Vec::new();
@@ -65,18 +73,6 @@ impl Subset {
         }
         indices.sort_unstable();
         Ok(Self { source, indices })
-    }
-
-    /// As [`Self::share_of_classes`]; without labels, all images are one class.
-    ///
-    /// # Errors
-    /// [`DataError::Setting`] if the share is not above 0 and below 1.
-    pub fn share(source: Arc<dyn ImageSource>, share: f64, seed: u64) -> Result<Self, DataError> {
-        if !source.class_names().is_empty() {
-            return Self::share_of_classes(source, share, seed);
-        }
-        let (_, some) = Self::held_out(&source, HoldOut::Share(share), seed)?;
-        Ok(some)
     }
 
     /// Divides a source: some images of each class to measure on, drawn once by `seed`, and the others to train on, both in
@@ -308,7 +304,7 @@ mod tests {
     #[test]
     fn a_share_takes_as_many_of_each_class_and_depends_on_the_seed() {
         let source = embedded();
-        let subset = |seed| Subset::share_of_classes(embedded(), 0.1, seed).unwrap();
+        let subset = |seed| Subset::share_of_classes(embedded(), 0.1, seed, "fraction").unwrap();
         let (first, again, other) = (subset(1), subset(1), subset(2));
         assert_eq!(first.indices(), again.indices());
         assert_ne!(first.indices(), other.indices());
@@ -325,16 +321,16 @@ mod tests {
 
     #[test]
     fn a_tiny_share_leaves_one_of_each_class_and_all_is_all() {
-        let one = Subset::share_of_classes(embedded(), 1e-9, 0).unwrap();
+        let one = Subset::share_of_classes(embedded(), 1e-9, 0, "fraction").unwrap();
         assert_eq!(one.len(), one.class_names().len());
-        let all = Subset::share_of_classes(embedded(), 1.0, 0).unwrap();
+        let all = Subset::share_of_classes(embedded(), 1.0, 0, "fraction").unwrap();
         assert_eq!(all.len(), embedded().len());
-        assert!(Subset::share_of_classes(embedded(), 0.0, 0).is_err());
+        assert!(Subset::share_of_classes(embedded(), 0.0, 0, "fraction").is_err());
     }
 
     #[test]
     fn what_was_drawn_can_be_written_down_and_read_again() {
-        let drawn = Subset::share_of_classes(embedded(), 0.01, 3).unwrap();
+        let drawn = Subset::share_of_classes(embedded(), 0.01, 3, "fraction").unwrap();
         let list = drawn.list();
         assert_eq!(list.lines().count(), drawn.len());
         let read = Subset::listed(embedded(), &list, Path::new("images.txt")).unwrap();

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::folder::is_image_name;
 use super::index_cache::IndexCache;
 use super::names::{as_path, printable};
-use super::packed::{PackedFile, PackedIndex, PackedSource, look_through, read_at};
+use super::packed::{Labels, PackedFile, PackedIndex, PackedSource, look_through, read_at};
 use super::{ImageSource, OpenOptions, Split, unpack};
 use crate::DataError;
 
@@ -36,13 +36,15 @@ pub(super) fn open(
     options: &OpenOptions,
 ) -> Result<PackedSource, DataError> {
     let mut files = look_at(paths, options)?;
+    let mut labels = Labels::Written;
     if !files.iter().any(|file| file.index.is_labelled()) {
         as_packed_folder(&mut files, split);
+        labels = Labels::Folders;
     }
     if !options.labels {
         files.iter_mut().for_each(|file| file.index.forget_labels());
     }
-    let source = PackedSource::new("tar archive", files);
+    let source = PackedSource::new("tar archive", files, labels);
     if source.is_empty() {
         return Err(DataError::NoImages {
             path: paths.first().cloned().unwrap_or_default(),
@@ -89,6 +91,8 @@ struct Sample {
     key: Vec<u8>,
     /// Ending, full name, offset and length of each image.
     images: Vec<(Vec<u8>, Vec<u8>, u64, u64)>,
+    /// An image that is stored in another way than as its bytes.
+    elsewhere: Option<Vec<u8>>,
     label: Option<String>,
     endings: Vec<Vec<u8>>,
 }
@@ -109,12 +113,20 @@ pub(super) fn index(file: File, name: &str) -> Result<PackedIndex, DataError> {
     let mut archive = tar::Archive::new(file);
     let mut index = PackedIndex::default();
     let (mut known_labels, mut keys) = (BTreeMap::new(), HashSet::new());
+    // Members of one sample stand together in a WebDataset. In a packed folder, names may begin alike anywhere.
+    let (mut repeated, mut is_web_dataset) = (None, false);
     let mut sample = Sample::default();
     let mut end = 0;
     for entry in archive.entries_with_seek().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let path = entry.path_bytes().into_owned();
-        let (offset, size) = (entry.raw_file_position(), entry.size());
+        let kind = entry.header().entry_type();
+        let offset = entry.raw_file_position();
+        let size = match kind.is_gnu_sparse() {
+            // With its gaps it is larger than what is stored.
+            true => entry.header().entry_size().map_err(damaged)?,
+            false => entry.size(),
+        };
         end = offset.saturating_add(size.div_ceil(BLOCK).saturating_mul(BLOCK));
         if offset.saturating_add(size) > length {
             return Err(refuse(format!(
@@ -125,7 +137,6 @@ pub(super) fn index(file: File, name: &str) -> Result<PackedIndex, DataError> {
         let Some((key, ending)) = key_and_ending(&path) else {
             continue;
         };
-        let kind = entry.header().entry_type();
         let is_image = is_image_name(as_path(&path).file_name().unwrap_or(OsStr::new("")));
         // Directories and headers of the format; but an image that is stored in another way is not passed over.
         if !kind.is_file() && !is_image {
@@ -141,10 +152,7 @@ pub(super) fn index(file: File, name: &str) -> Result<PackedIndex, DataError> {
             );
             done.add_to(&mut index, &mut known_labels, name);
             if !keys.insert(key.to_vec()) {
-                return Err(refuse(format!(
-                    "{} stands in it twice, with others between",
-                    printable(key)
-                )));
+                repeated.get_or_insert_with(|| key.to_vec());
             }
         }
         if sample.endings.iter().any(|known| known == ending) {
@@ -152,17 +160,12 @@ pub(super) fn index(file: File, name: &str) -> Result<PackedIndex, DataError> {
         }
         sample.endings.push(ending.to_vec());
         if is_image && !kind.is_file() {
-            index.push_fault(
-                &path,
-                format!(
-                    "{name}: {} is a link or stored with gaps; pack the files that links lead to, without gaps",
-                    printable(&path)
-                ),
-            );
+            sample.elsewhere = Some(path);
         } else if is_image {
             let ending = ending.to_vec();
             sample.images.push((ending, path, offset, size));
         } else if size <= LARGEST_LABEL && (ending == b"cls" || ending == b"json") {
+            is_web_dataset = true;
             let mut content = Vec::new();
             entry.read_to_end(&mut content).map_err(damaged)?;
             let label = match ending {
@@ -176,6 +179,19 @@ pub(super) fn index(file: File, name: &str) -> Result<PackedIndex, DataError> {
         }
     }
     sample.add_to(&mut index, &mut known_labels, name);
+    if let Some(key) = repeated {
+        let mut names = HashSet::new();
+        let twice = (0..index.len()).find(|&place| !names.insert(index.name(place)));
+        let what = match twice {
+            Some(place) => printable(index.name(place)),
+            None => printable(&key),
+        };
+        if twice.is_some() || is_web_dataset {
+            return Err(refuse(format!(
+                "{what} stands in it twice, with others between"
+            )));
+        }
+    }
     let mut mark = [0; BLOCK as usize];
     if read_at(&again, &mut mark, end).is_err() || mark.iter().any(|&byte| byte != 0) {
         return Err(refuse(
@@ -194,7 +210,18 @@ impl Sample {
     ) {
         let label = self.label.map(|label| index.label_of(&label, known_labels));
         if self.images.is_empty() {
-            if let Some(label) = label {
+            if let Some(path) = &self.elsewhere {
+                let name = printable(path);
+                index.push_fault(
+                    path,
+                    format!(
+                        "{archive}: {name} is a link or stored with gaps; pack the files that links lead to, without gaps"
+                    ),
+                );
+                if let Some(label) = label {
+                    index.set_label(index.len() - 1, label);
+                }
+            } else if let Some(label) = label {
                 let name = printable(&self.key);
                 let others: Vec<String> = self.endings.iter().map(|e| printable(e)).collect();
                 index.push_fault(
@@ -227,6 +254,10 @@ impl Sample {
 /// The parts of a path before and behind the first dot of its file name; `None` for hidden files and folders.
 fn key_and_ending(path: &[u8]) -> Option<(&[u8], &[u8])> {
     let path = path.strip_prefix(b"./").unwrap_or(path);
+    let mut parts = path.split(|&byte| byte == b'/');
+    if parts.any(|part| part.starts_with(b".") && part != b"." && part != b"..") {
+        return None;
+    }
     let start = path
         .iter()
         .rposition(|&byte| byte == b'/')

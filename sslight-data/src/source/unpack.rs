@@ -10,6 +10,7 @@ use std::time::UNIX_EPOCH;
 
 use flate2::read::MultiGzDecoder;
 
+use super::index_cache::{checksum, new_file};
 use crate::DataError;
 
 const GZIP: [u8; 2] = [0x1F, 0x8B];
@@ -69,7 +70,7 @@ pub(super) fn unpacked(path: &Path, folder: &Path) -> Result<PathBuf, DataError>
         )
     };
     fs::create_dir_all(folder).map_err(cannot_write)?;
-    let mut unpacked = tempfile::NamedTempFile::new_in(folder).map_err(cannot_write)?;
+    let mut unpacked = new_file(folder).map_err(cannot_write)?;
     let packed = io::Cursor::new(start).chain(packed);
     let mut reader: Box<dyn Read> = match is_gzip {
         true => Box::new(MultiGzDecoder::new(packed)),
@@ -102,16 +103,10 @@ fn remove_older(folder: &Path, prefix: &str) {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with(prefix) && name.ends_with(".unpacked") {
-            // Another run may read it still; then it goes with that run's handle.
+            // A run that reads the earlier state will be told that its file is gone: its archive has changed, too.
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-fn checksum(bytes: &[u8]) -> u32 {
-    let mut sum = flate2::Crc::new();
-    sum.update(bytes);
-    sum.sum()
 }
 
 #[cfg(test)]

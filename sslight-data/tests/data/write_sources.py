@@ -83,6 +83,7 @@ def parquet(path, samples, label, group, compression):
         columns["image"] = pa.array([None if place == 7 else row for place, row in enumerate(rows)], struct)
     elif label == "hidden":
         columns["label"] = pa.array([-1] * len(samples), pa.int64())
+        features["label"] = {"names": CLASSES, "_type": "ClassLabel"}
     elif label == "wrong":
         columns["label"] = pa.array([0.5 + label for label, *_ in samples], pa.float64())
     table = pa.table(columns).replace_schema_metadata(hub_metadata(**features))

@@ -92,11 +92,15 @@ pub fn sizes(config: &RunConfig, words: &VerbWords) -> Result<Sizes, CliError> {
     })
 }
 
+/// More pixels on a side no image file has.
+const LONGEST_SIDE: usize = 65_535;
+
 fn named_sizes(named: &str) -> Result<Vec<(usize, usize)>, CliError> {
     let size = |word: &str| {
         let (width, height) = word.trim().split_once('x')?;
         let [width, height] = [width, height].map(|side| side.parse().ok());
-        Some((width.filter(|w| *w > 0)?, height.filter(|h| *h > 0)?))
+        let fits = |side: &usize| (1..=LONGEST_SIDE).contains(side);
+        Some((width.filter(fits)?, height.filter(fits)?))
     };
     let sizes: Option<Vec<_>> = named.split(',').map(size).collect();
     sizes.ok_or_else(|| {
@@ -115,7 +119,15 @@ mod tests {
     fn sizes_are_read_and_others_refused() -> Result<(), CliError> {
         assert_eq!(named_sizes("500x375")?, [(500, 375)]);
         assert_eq!(named_sizes("500x375, 1x2")?, [(500, 375), (1, 2)]);
-        for named in ["500", "0x3", "3x", "500x375,", "500x-1", ""] {
+        for named in [
+            "500",
+            "0x3",
+            "3x",
+            "500x375,",
+            "500x-1",
+            "",
+            "99999999999x3",
+        ] {
             let error = named_sizes(named).map_err(|error| error.to_string());
             let told = format!(
                 "command line: image_size is {named}, but must be WIDTHxHEIGHT, or several with commas between, as in 500x375"

@@ -174,9 +174,10 @@ fn many(root: &Path) {
 /// Gives all folders a time of change that lies so many seconds back.
 fn age(root: &Path, seconds: u64) {
     let then = SystemTime::now() - std::time::Duration::from_secs(seconds);
-    for folder in ["", "a", "b", "b/deep"] {
-        let folder = fs::File::open(root.join(folder)).unwrap();
-        folder.set_modified(then).unwrap();
+    for folder in ["", "a", "b", "b/deep", "c"] {
+        if let Ok(folder) = fs::File::open(root.join(folder)) {
+            folder.set_modified(then).unwrap();
+        }
     }
 }
 
@@ -230,6 +231,14 @@ fn a_kept_index_is_used_until_a_folder_changes() {
     };
     let all = FolderSource::open(root, Split::Train, &unlabelled).unwrap();
     assert_eq!((all.len(), all.class_names().len()), (names.len(), 0));
+    // Nothing was listed anew the second time, so nothing is written either.
+    age(root, 50);
+    FolderSource::open(root, Split::Train, &unlabelled).unwrap();
+    let kept = fs::read_dir(cache.path().join("index")).unwrap().next();
+    let kept = kept.unwrap().unwrap().path();
+    let written = fs::metadata(&kept).unwrap().modified().unwrap();
+    FolderSource::open(root, Split::Train, &unlabelled).unwrap();
+    assert_eq!(fs::metadata(&kept).unwrap().modified().unwrap(), written);
     assert!(listing(&all, root).is_sorted());
 }
 
