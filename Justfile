@@ -57,12 +57,18 @@ bench-peer-views python="python3" *arguments:
     cargo build --release
     {{ python }} bench/peer/compare_views.py {{ arguments }}
 
+# A run over a folder of a million files: time until its steps, memory. The files are links and take no room.
+bench-million python="python3":
+    cargo build --release
+    {{ python }} bench/million_files.py target/release/sslight
+
 # torchvision's ImageNet MobileNetV2 on 20 photos, against PyTorch; needs Python with torch and torchvision, and PyPI.
 imagenet-photos python="python3":
     cargo build --release
     {{ python }} tests/recipes/imagenet_photos.py target/release/sslight
 
-# Random inputs for a reader of weights, ten minutes by default: safetensors, pytorch_zip, pytorch_legacy or pickle.
+# Random inputs for a reader, ten minutes by default: of weights (safetensors, pytorch_zip, pytorch_legacy, pickle), of image
+# files (picture) or of what holds images (tar, hdf5, parquet, list, idx, cifar).
 # Needs `cargo install cargo-fuzz` and a C++ compiler; on stable Rust there is no sanitizer, and the targets count memory
 # themselves. What it learns is kept in fuzz/corpus, what fails in fuzz/artifacts.
 fuzz target seconds="600":

@@ -14,7 +14,7 @@ import numpy as np
 from compare import HERE, ROOT, run, spread
 from PIL import Image
 
-SIZE, PHOTOS = (500, 375), 40
+SIZE, PHOTOS = (500, 375), 480
 
 
 def photos(folder):
@@ -34,7 +34,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=120)
+    parser.add_argument("--images", type=int, default=480)
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target" / "release" / "sslight")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

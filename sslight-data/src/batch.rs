@@ -40,6 +40,15 @@ impl Pixels {
         }
     }
 
+    /// So many samples of the same type, all zero.
+    pub(crate) fn zeros_alike(&self, length: usize) -> Self {
+        let samples = match self {
+            Self::F32(_) => SampleType::F32,
+            Self::U8(_) => SampleType::U8,
+        };
+        Self::zeros(samples, length)
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         match self {

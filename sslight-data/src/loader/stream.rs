@@ -77,6 +77,7 @@ struct OpenBatch {
 struct OpenGroup {
     size: usize,
     views: usize,
+    /// Empty until the first view is there: fresh memory takes milliseconds, which are not to be the consumer's.
     pixels: Mutex<Pixels>,
 }
 
@@ -99,10 +100,7 @@ impl OpenBatch {
                 .map(|&(size, views)| OpenGroup {
                     size,
                     views,
-                    pixels: Mutex::new(Pixels::zeros(
-                        settings.samples,
-                        views * rows * 3 * size * size,
-                    )),
+                    pixels: Mutex::new(Pixels::zeros(settings.samples, 0)),
                 })
                 .collect(),
             length: rows,
@@ -136,7 +134,11 @@ impl OpenBatch {
             if view < group.views {
                 let length = 3 * group.size * group.size;
                 let start = (view * self.length + slot) * length;
-                match &mut *lock(&group.pixels) {
+                let mut pixels = lock(&group.pixels);
+                if pixels.is_empty() {
+                    *pixels = pixels.zeros_alike(group.views * self.length * length);
+                }
+                match &mut *pixels {
                     Pixels::F32(all) => made.normalize(normalizer, &mut all[start..start + length]),
                     Pixels::U8(all) => all[start..start + length].copy_from_slice(made.samples()),
                 }

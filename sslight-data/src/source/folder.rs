@@ -109,10 +109,10 @@ impl FolderSource {
             true => class_names.into_iter().collect(),
             false => Vec::new(),
         };
-        let (files, folder_of, class_of) = found.sort(&class_names);
+        let (folders, files, folder_of, class_of) = found.sort(&class_names);
         Ok(Self {
             root: root.into(),
-            folders: found.folders,
+            folders,
             files,
             folder_of,
             class_of,
@@ -154,8 +154,8 @@ impl Found {
         }
     }
 
-    /// File names, folders and classes of all images, by class and then by path.
-    fn sort(&self, class_names: &[String]) -> (Names, Vec<u32>, Vec<u32>) {
+    /// Folders; and file names, folders and classes of all images, by class and then by path.
+    fn sort(self, class_names: &[String]) -> (Names, Names, Vec<u32>, Vec<u32>) {
         let ranks: Vec<u32> = self
             .tops
             .iter()
@@ -168,11 +168,14 @@ impl Found {
             rank(a).cmp(&rank(b)).then_with(|| self.compare(a, b))
         });
         let order = || order.iter().map(|&image| image as usize);
-        (
-            self.files.ordered(order()),
-            order().map(|image| self.folder_of[image]).collect(),
-            order().filter_map(rank).collect(),
-        )
+        let classes = order().filter_map(rank).collect();
+        // Folders were walked in the order of their names, so that this is the usual case, and saves a second copy of all.
+        if order().is_sorted() {
+            return (self.folders, self.files, self.folder_of, classes);
+        }
+        let files = self.files.ordered(order());
+        let folder_of = order().map(|image| self.folder_of[image]).collect();
+        (self.folders, files, folder_of, classes)
     }
 
     /// String order of whole paths, so that the order does not depend on the file system.
@@ -409,7 +412,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Keeps the listings for the next run if they are many and anything is new.
-    fn keep(&mut self, top: Option<Listing>, images: usize) {
+    fn keep(mut self, top: Option<Listing>, images: usize) {
         let gone = !self.known.is_empty();
         if images < WORTH_KEEPING || !(self.changed || gone) {
             return;
