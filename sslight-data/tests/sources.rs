@@ -65,12 +65,25 @@ fn batches(loader: &Loader, epoch: usize, from: usize) -> Vec<HostBatch> {
     stream.collect::<Result<_, _>>().unwrap()
 }
 
+/// The same in gray: their red channel.
+fn expected_in_gray() -> Vec<Image> {
+    let gray = |image: Image| {
+        let red: Vec<u8> = image.pixels.iter().step_by(3).copied().collect();
+        Image::from_gray(image.width, image.height, &red).unwrap()
+    };
+    expected().into_iter().map(gray).collect()
+}
+
 /// What each source has to do.
 fn check(spec: &str, classes: &[&str]) {
+    check_images(spec, classes, &expected());
+}
+
+fn check_images(spec: &str, classes: &[&str], expected: &[Image]) {
     let source = open(spec, Split::Train).unwrap();
     assert_eq!(source.len(), 12, "{spec}");
     assert_eq!(source.class_names(), classes, "{spec}");
-    for (index, image) in expected().iter().enumerate() {
+    for (index, image) in expected.iter().enumerate() {
         assert_eq!(&source.image(index).unwrap(), image, "{spec} image {index}");
         let label = (!classes.is_empty()).then_some(index / 4);
         assert_eq!(source.label(index), label, "{spec} image {index}");
@@ -198,6 +211,17 @@ fn cifar_in_its_binary_version() {
     let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
     check(&data("cifar-100-binary"), &numbers);
     check_validation(&data("cifar-100-binary"));
+}
+
+#[test]
+fn idx_files() {
+    let classes = ["0", "1", "2"];
+    check_images(&data("idx"), &classes, &expected_in_gray());
+    let file = data("idx/train-images-idx3-ubyte.gz");
+    check_images(&file, &classes, &expected_in_gray());
+    let validation = validation_of(&data("idx")).unwrap().unwrap();
+    assert_eq!((validation.len(), validation.label(5)), (6, Some(2)));
+    assert_eq!(validation.image(1).unwrap(), expected_in_gray()[2]);
 }
 
 #[test]

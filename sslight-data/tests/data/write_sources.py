@@ -11,6 +11,7 @@ import csv
 import gzip
 import io
 import json
+import struct
 import sys
 import tarfile
 from pathlib import Path
@@ -165,6 +166,16 @@ def main(out):
     parquet(out / "some-missing.parquet", all_images, "some", 5, "snappy")
     parquet(out / "hidden.parquet", all_images, "hidden", 5, "snappy")
     parquet(out / "wrong-label.parquet", all_images, "wrong", 5, "snappy")
+
+    folder = out / "idx"
+    folder.mkdir(exist_ok=True)
+    for part, samples in (("train", all_images), ("t10k", all_images[::2])):
+        # One channel is all that the format has: the red one.
+        red = b"".join(pixels[:, :, 0].tobytes() for _, _, pixels, _ in samples)
+        head = struct.pack(">4B3I", 0, 0, 8, 3, len(samples), 32, 32)
+        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + red, mtime=0))
+        head = struct.pack(">4BI", 0, 0, 8, 1, len(samples))
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(head + bytes(label for label, *_ in samples))
 
     folder = out / "cifar-10-batches-bin"
     folder.mkdir(exist_ok=True)
