@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::text::{one_line, shown};
+
 /// A picture that could not be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadImage {
@@ -28,20 +30,23 @@ pub enum DataError {
     /// The data path does not exist.
     #[error(
         "{}: no such file or folder; check the path, or use `embedded` for the built-in sample",
-        path.display()
+        shown(path)
     )]
     Missing {
         /// The path as given.
         path: PathBuf,
     },
     /// A file of no kind that holds images.
-    #[error("{}: this kind of file is not known; give a folder of images, a list (.txt, .csv), a .tar, .h5 or .parquet file, CIFAR .bin files or an IDX image file", path.display())]
+    #[error(
+        "{}: this kind of file is not known; give a folder of images, a list (.txt, .csv), a .tar, .h5 or .parquet file, CIFAR .bin files or an IDX image file",
+        shown(path)
+    )]
     UnknownKind {
         /// The path as given.
         path: PathBuf,
     },
     /// The operating system refused a file or folder.
-    #[error("{}: cannot be read: {source}; check that it exists and that you may read it", path.display())]
+    #[error("{}: cannot be read: {source}; check that it exists and that you may read it", shown(path), source = one_line(source))]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -49,7 +54,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// A folder holds no image.
-    #[error("{}: no images found: looked for {looked_for} in it and below, found {other_files} other files; give a folder of images", path.display())]
+    #[error("{}: no images found: looked for {looked_for} in it and below, found {other_files} other files; give a folder of images", shown(path), looked_for = one_line(looked_for))]
     NoImages {
         /// The folder.
         path: PathBuf,
@@ -59,7 +64,7 @@ pub enum DataError {
         other_files: usize,
     },
     /// A data set lacks the asked-for split.
-    #[error("{}: no {split} split: looked for {looked_for}; add it, or give its own path", path.display())]
+    #[error("{}: no {split} split: looked for {looked_for}; add it, or give its own path", shown(path), looked_for = one_line(looked_for))]
     SplitMissing {
         /// The folder.
         path: PathBuf,
@@ -69,7 +74,7 @@ pub enum DataError {
         looked_for: String,
     },
     /// A list of images does not fit the data.
-    #[error("{}: {reason}; it must list images of {source_name}, a file name a line", path.display())]
+    #[error("{}: {reason}; it must list images of {source_name}, a file name a line", shown(path), reason = one_line(reason), source_name = one_line(source_name))]
     Subset {
         /// The list.
         path: PathBuf,
@@ -79,7 +84,7 @@ pub enum DataError {
         source_name: String,
     },
     /// A file that holds images is damaged, incomplete or not laid out as it has to be.
-    #[error("{name}: {reason}; {remedy}")]
+    #[error("{name}: {reason}; {remedy}", name = one_line(name), reason = one_line(reason))]
     Container {
         /// The file, and the member of it that is meant.
         name: String,
@@ -89,13 +94,13 @@ pub enum DataError {
         remedy: &'static str,
     },
     /// A picture that was found to be unusable when its source was opened.
-    #[error("{reason}")]
+    #[error("{reason}", reason = one_line(reason))]
     Unusable {
         /// Where, what and what to do.
         reason: String,
     },
     /// An IDX file is damaged or of another kind.
-    #[error("{name}: {reason}; get the IDX file again")]
+    #[error("{name}: {reason}; get the IDX file again", name = one_line(name), reason = one_line(reason))]
     Idx {
         /// The file.
         name: String,
@@ -103,21 +108,19 @@ pub enum DataError {
         reason: String,
     },
     /// The content is no known image format, whatever the file is called.
-    #[error(
-        "{name}: content is not a JPEG, PNG, WebP, GIF, BMP or PNM image; remove or replace the file"
-    )]
+    #[error("{name}: content is not a JPEG, PNG, WebP, GIF, BMP or PNM image; remove or replace the file", name = one_line(name))]
     NotAnImage {
         /// Path or identifier.
         name: String,
     },
     /// A JPEG file ends before its image does.
-    #[error("{name}: truncated JPEG: the file ends before the image does; fetch the file again")]
+    #[error("{name}: truncated JPEG: the file ends before the image does; fetch the file again", name = one_line(name))]
     Truncated {
         /// Path or identifier.
         name: String,
     },
     /// The codec refused the content.
-    #[error("{name}: cannot be decoded: {reason}; remove or replace the file")]
+    #[error("{name}: cannot be decoded: {reason}; remove or replace the file", name = one_line(name), reason = one_line(reason))]
     Decode {
         /// Path or identifier.
         name: String,
@@ -125,7 +128,7 @@ pub enum DataError {
         reason: String,
     },
     /// A picture without pixels.
-    #[error("{name}: image has no pixels ({width}x{height}); remove or replace the file")]
+    #[error("{name}: image has no pixels ({width}x{height}); remove or replace the file", name = one_line(name))]
     ZeroSize {
         /// Path or identifier.
         name: String,
@@ -135,9 +138,7 @@ pub enum DataError {
         height: usize,
     },
     /// A picture of more pixels than are allowed.
-    #[error(
-        "{name}: image of {width}x{height} pixels is above the limit of {limit} pixels; scale it down, or raise max_pixels"
-    )]
+    #[error("{name}: image of {width}x{height} pixels is above the limit of {limit} pixels; scale it down, or raise max_pixels", name = one_line(name))]
     TooLarge {
         /// Path or identifier.
         name: String,
@@ -149,9 +150,7 @@ pub enum DataError {
         limit: u64,
     },
     /// An index at or beyond the end of a source.
-    #[error(
-        "{source_name}: image {index} asked for, but there are {len}; use an index below {len}"
-    )]
+    #[error("{source_name}: image {index} asked for, but there are {len}; use an index below {len}", source_name = one_line(source_name))]
     IndexOutOfRange {
         /// Description of the source.
         source_name: String,
@@ -161,9 +160,7 @@ pub enum DataError {
         len: usize,
     },
     /// A training batch that the data cannot fill even once.
-    #[error(
-        "batch size {batch_size} exceeds the {images} images of {source_name}; use batch_size={images} or less"
-    )]
+    #[error("batch size {batch_size} exceeds the {images} images of {source_name}; use batch_size={images} or less", source_name = one_line(source_name))]
     BatchTooLarge {
         /// Images a batch.
         batch_size: usize,
@@ -173,7 +170,7 @@ pub enum DataError {
         source_name: String,
     },
     /// A setting outside its range.
-    #[error("{setting}: expected {expected}, got {got}; change the setting")]
+    #[error("{setting}: expected {expected}, got {got}; change the setting", got = one_line(got))]
     Setting {
         /// Name of the setting.
         setting: String,
@@ -193,7 +190,7 @@ pub enum DataError {
         total: usize,
     },
     /// A worker thread could not be started or ended before its work was done.
-    #[error("data worker threads: {reason}; use fewer workers, or report this as a defect")]
+    #[error("data worker threads: {reason}; use fewer workers, or report this as a defect", reason = one_line(reason))]
     Worker {
         /// What happened.
         reason: String,

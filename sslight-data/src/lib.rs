@@ -24,6 +24,7 @@ mod planes;
 pub mod rng;
 mod simd;
 pub mod source;
+mod text;
 pub mod views;
 
 pub use batch::{HostBatch, Pixels, SampleType, ViewGroup};

@@ -10,8 +10,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::index_cache::{IndexCache, Stamp, WORTH_KEEPING};
-use super::names::{Names, as_bytes, as_path, printable};
+use super::names::{Names, as_bytes, as_path};
 use super::{ImageSource, Split, Stored, out_of_range};
+use crate::text::printable;
 use crate::{DataError, decode};
 
 /// File name endings that count as images, in lower case.

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::names::{Names, as_bytes, as_path, printable};
+use super::names::{Names, as_bytes, as_path};
 use super::packed::{class_names, classes_of};
 use super::{ImageSource, Stored, in_classes, out_of_range};
+use crate::text::printable;
 use crate::{DataError, decode};
 
 /// Endings of list files, in lower case.

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -77,19 +76,6 @@ pub(super) fn as_path(bytes: &[u8]) -> Cow<'_, Path> {
     }
 }
 
-/// A name for people: bytes that are no UTF-8 are written as `\\xFF`, so that two names never look the same.
-pub(super) fn printable(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            // Writing into a string cannot fail.
-            let _ = write!(text, "\\x{byte:02X}");
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,12 +92,5 @@ mod tests {
         assert_eq!(names.get(3), b"");
         let ordered = names.ordered([2, 0].into_iter());
         assert_eq!((ordered.len(), ordered.get(0)), (2, &b"long name"[..]));
-    }
-
-    #[test]
-    fn names_that_are_no_text_stay_apart() {
-        assert_eq!(printable(b"caf\xc3\xa9"), "caf\u{e9}");
-        assert_ne!(printable(b"a\xff"), printable(b"a\xfe"));
-        assert_eq!(printable(b"a\xff.png"), "a\\xFF.png");
     }
 }

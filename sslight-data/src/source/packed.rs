@@ -12,8 +12,9 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::index_cache::{IndexCache, Stamp, WORTH_KEEPING};
-use super::names::{Names, printable};
+use super::names::Names;
 use super::{ImageSource, Stored, files_in_words, guarded, in_classes, out_of_range};
+use crate::text::printable;
 use crate::{DataError, decode};
 
 /// Files that are kept open; each one beyond is opened for every picture, since systems allow about a thousand.

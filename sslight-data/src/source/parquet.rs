@@ -22,9 +22,10 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::blocks::{BlockCache, Locality, SHUFFLE_BYTES};
-use super::names::{Names, printable};
+use super::names::Names;
 use super::packed::KEPT_OPEN;
 use super::{ImageSource, Stored, files_in_words, guarded, in_classes, out_of_range};
+use crate::text::printable;
 use crate::{DataError, decode};
 use columns::Columns;
 use labels::Labels;

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 
 use super::folder::is_image_name;
 use super::index_cache::IndexCache;
-use super::names::{as_path, printable};
+use super::names::as_path;
 use super::packed::{Labels, PackedFile, PackedIndex, PackedSource, look_through, read_at};
 use super::{ImageSource, OpenOptions, Split, unpack};
 use crate::DataError;
+use crate::text::printable;
 
 const KIND: &str = "tar";
 const FETCH_AGAIN: &str = "fetch or pack it again";

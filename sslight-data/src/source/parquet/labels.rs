@@ -11,8 +11,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use super::shared::Shared;
 use super::{NO_LABEL, damaged, read_column};
 use crate::DataError;
-use crate::source::names::printable;
 use crate::source::packed::{class_names, classes_of};
+use crate::text::printable;
 
 /// Labels while files are read: numbers stand for names in `found` until all are known.
 #[derive(Default)]
