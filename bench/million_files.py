@@ -42,6 +42,13 @@ def make(folder, files):
     return each * CLASSES
 
 
+def peak(pid):
+    """The most memory of a process so far in MB; of Linux alone."""
+    status = pathlib.Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM")), float("nan"))
+
+
 def run(program, folder, cache):
     with tempfile.TemporaryDirectory() as out:
         words = [
@@ -53,12 +60,12 @@ def run(program, folder, cache):
         process = subprocess.Popen(
             [program, *words], stdout=subprocess.PIPE, text=True, env=os.environ | {"SSLIGHT_CACHE": cache}
         )
-        seconds = None
+        measured = None
         for line in process.stdout:
             if line.startswith("step 2/2"):
-                seconds = time.time() - started
-        assert process.wait() == 0 and seconds is not None
-        return seconds
+                measured = time.time() - started, peak(process.pid)
+        assert process.wait() == 0 and measured is not None
+        return measured
 
 
 def main():
@@ -72,10 +79,11 @@ def main():
         print(f"made {count} files in {given.folder}")
     cache = tempfile.mkdtemp()
     for name in ("first look", "kept index"):
-        seconds = run(given.program, given.folder, cache)
-        # The largest of all runs so far, so the second figure says no less than the second run took.
-        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(f"{name}: {seconds:.2f} s for index, shuffle and two steps; peak memory so far {memory:.0f} MiB")
+        seconds, memory = run(given.program, given.folder, cache)
+        print(f"{name}: {seconds:.2f} s for index, shuffle and two steps; peak memory until then {memory:.0f} MB")
+    # With the evaluation at the end.
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
+    print(f"peak memory of both runs to their ends {memory:.0f} MB")
     shutil.rmtree(cache)
 
 
