@@ -156,7 +156,7 @@ vocabulary! {
         Nothing => "none",
         /// The bytes of image files, which spares reading.
         Bytes => "bytes",
-        /// Pixels, which spares decoding too and takes about ten times as much.
+        /// Pixels, which spares decoding too and takes several times as much.
         Pixels => "pixels",
     }
 }

@@ -15,7 +15,7 @@ pub enum Keep {
     Nothing,
     /// The bytes of image files: spares reading.
     Bytes,
-    /// Pixels: spares decoding too, and takes about ten times as much.
+    /// Pixels: spares decoding too, and takes several times as much.
     Pixels,
 }
 
@@ -276,6 +276,31 @@ mod tests {
             text.contains("pixels") && text.contains("(67 % of the images)"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn sources_with_one_budget_keep_no_more_together_than_it_has() {
+        let folder = folder();
+        let open = || open(folder.path().to_str().unwrap(), Split::Train).unwrap();
+        let one = size(&Stored::Pixels(open().image(0).unwrap()));
+        let budget = KeepBudget::new(2 * one);
+        let kept = || {
+            Decoded::new(
+                open(),
+                DecodeOptions::default(),
+                Keep::Pixels,
+                budget.clone(),
+            )
+        };
+        let (first, second) = (kept(), kept());
+        first.image(0).unwrap();
+        second.image(1).unwrap();
+        second.image(2).unwrap();
+        for i in 0..3 {
+            fs::remove_file(folder.path().join(format!("{i}.png"))).unwrap();
+        }
+        assert!(first.image(0).is_ok() && second.image(1).is_ok());
+        assert!(second.image(2).is_err() && first.image(1).is_err());
     }
 
     #[test]

@@ -155,3 +155,38 @@ impl ImageSource for Joined {
         Some(Locality { block_of, together })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use crate::source::{open, with_classes};
+    use crate::{Split, with_options};
+
+    #[test]
+    fn classes_get_the_numbers_of_the_same_names_or_stay() {
+        let source = open("embedded", Split::Validation).unwrap();
+        let mut names = source.class_names().to_vec();
+        names.reverse();
+        names.push("another".to_owned());
+        let renumbered = with_classes(source.clone(), &names);
+        assert_eq!(renumbered.class_names(), names);
+        for index in 0..source.len() {
+            let name = &source.class_names()[source.label(index).unwrap()];
+            assert_eq!(&names[renumbered.label(index).unwrap()], name);
+        }
+        assert_eq!(renumbered.describe(), source.describe());
+        assert_eq!(renumbered.image(7).unwrap(), source.image(7).unwrap());
+        names.remove(0);
+        assert_eq!(
+            with_classes(source.clone(), &names).class_names(),
+            source.class_names()
+        );
+        assert_eq!(
+            with_classes(source.clone(), &[]).class_names(),
+            source.class_names()
+        );
+        // What options ask for beside images changes no class.
+        let same = with_options(source.clone(), &Default::default());
+        assert_eq!(same.class_names(), source.class_names());
+    }
+}

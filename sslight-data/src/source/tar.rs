@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::folder::is_image_name;
 use super::index_cache::IndexCache;
@@ -47,10 +47,14 @@ pub(super) fn open(
     }
     let source = PackedSource::new("tar archive", files, labels);
     if source.is_empty() {
-        return Err(DataError::NoImages {
-            path: paths.first().cloned().unwrap_or_default(),
-            looked_for: super::folder::EXTENSIONS.join(", "),
-            other_files: 0,
+        let first = paths.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
+        return Err(DataError::Container {
+            name: first.display().to_string(),
+            reason: format!(
+                "no member is an image by its name ({})",
+                super::folder::EXTENSIONS.join(", ")
+            ),
+            remedy: "give archives that hold image files themselves",
         });
     }
     Ok(source)
