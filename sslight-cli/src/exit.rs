@@ -122,6 +122,7 @@ pub fn run_code(error: &RunError) -> u8 {
     match error {
         error if error.is_self_stop() => 4,
         error if error.is_usage() => 2,
+        error if error.is_interruption() => 130,
         _ => 3,
     }
 }

@@ -1,7 +1,7 @@
 //! Training a resolved configuration, for every verb that does.
 
 use sslight_core::config::{DataFacts, ResolvedConfig, RunConfig};
-use sslight_core::observe::{StopHandle, Summary};
+use sslight_core::observe::{SaveHandle, StopHandle, Summary};
 use sslight_core::run::{RunError, RunOptions, check_init, pretrain};
 use sslight_data::DataError;
 
@@ -18,11 +18,48 @@ pub struct Show {
     pub dashboard: bool,
 }
 
+/// What a run is asked from outside.
+#[derive(Debug, Clone)]
+pub struct Handles {
+    /// An end after this step, with a checkpoint: Ctrl-C, SIGTERM, SIGHUP.
+    pub stop: StopHandle,
+    /// A checkpoint after this step: SIGUSR1.
+    pub save: SaveHandle,
+}
+
+impl Handles {
+    /// Listens to the signals from now on.
+    ///
+    /// # Errors
+    /// If this system lets us not.
+    pub fn listen() -> Result<Self, CliError> {
+        let save = SaveHandle::new();
+        save_on_request(&save)?;
+        Ok(Self {
+            stop: stop_on_interrupt(STOPPING)?,
+            save,
+        })
+    }
+}
+
+#[cfg(unix)]
+fn save_on_request(save: &SaveHandle) -> Result<(), CliError> {
+    signal_hook::flag::register(signal_hook::consts::SIGUSR1, save.flag())
+        .map(drop)
+        .map_err(|error| CliError::Usage(format!("SIGUSR1 cannot be handled here: {error}")))
+}
+
+#[cfg(not(unix))]
+fn save_on_request(_save: &SaveHandle) -> Result<(), CliError> {
+    // There is no such signal; `checkpoint.every_minutes` does the same.
+    Ok(())
+}
+
 /// Trains, or continues what the run folder holds.
 pub fn train(
     resolved: &ResolvedConfig,
     engine: Engine,
-    stop: &StopHandle,
+    handles: &Handles,
     show: Show,
 ) -> Result<Summary, RunError> {
     resolved
@@ -32,7 +69,8 @@ pub fn train(
     let options = RunOptions {
         // The dashboard owns the terminal while it is up.
         observer: Box::new(ui::Progress::new(show.quiet || show.dashboard)),
-        stop: stop.clone(),
+        stop: handles.stop.clone(),
+        save: handles.save.clone(),
         dashboard: show.dashboard,
         backend_name: engine.choice().to_string(),
     };
@@ -57,7 +95,7 @@ pub fn facts(resolved: &ResolvedConfig) -> Result<DataFacts, DataError> {
 }
 
 /// Said when a run is interrupted.
-pub const STOPPING: &str =
+const STOPPING: &str =
     "stopping after this step, with a checkpoint; interrupt again to stop at once without one";
 
 /// As [`stop_on_interrupt`], for work that leaves nothing behind.

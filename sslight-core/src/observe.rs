@@ -236,6 +236,32 @@ impl StopHandle {
     }
 }
 
+/// Asks a run for a checkpoint after the next step, without an end. Clones share the request.
+#[derive(Debug, Clone, Default)]
+pub struct SaveHandle(Arc<AtomicBool>);
+
+impl SaveHandle {
+    /// A handle on which nothing was asked for.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks for a checkpoint.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether one was asked for since the last call.
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::SeqCst)
+    }
+
+    /// What a signal handler sets to ask for one.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

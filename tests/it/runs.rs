@@ -8,7 +8,7 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use serde_json::Value;
 use sslight_core::config::resolve;
-use sslight_core::observe::{End, Observer, RunEvent, StopHandle, Summary};
+use sslight_core::observe::{End, Observer, RunEvent, SaveHandle, StopHandle, Summary};
 use sslight_core::run::{RunError, RunOptions, pretrain};
 use sslight_models::backend::AutodiffBackend;
 
@@ -81,6 +81,7 @@ pub fn train<B: AutodiffBackend>(words: &[String], stop_after: usize) -> Result<
                 stop: stop.clone(),
             }),
             stop,
+            save: SaveHandle::new(),
             dashboard: false,
             backend_name: "test".to_string(),
         },

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sslight_core::config::{RunConfig, resolve, sweeps};
-use sslight_core::observe::{End, StopHandle};
+use sslight_core::observe::{End, SaveHandle, StopHandle};
 use sslight_core::run::{RunError, RunOptions, pretrain};
 use sslight_core::sweep::{Board, State, Sweep, SweepError, Told, drive, expand};
 
@@ -85,6 +85,7 @@ fn driven<'a>(
                     stop: stop.clone(),
                 }),
                 stop: stop.clone(),
+                save: SaveHandle::new(),
                 dashboard: false,
                 backend_name: "test".to_string(),
             };

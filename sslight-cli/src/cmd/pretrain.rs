@@ -6,7 +6,7 @@ use sslight_core::observe::End;
 use crate::args::PretrainArgs;
 use crate::backend;
 use crate::exit::{CliError, Outcome};
-use crate::train::{STOPPING, Show, check_weights, facts, stop_on_interrupt, train};
+use crate::train::{Handles, Show, check_weights, facts, train};
 use crate::ui;
 
 /// Resolves the configuration and shows it, or trains.
@@ -17,12 +17,18 @@ pub fn run(args: &PretrainArgs) -> Result<Outcome, CliError> {
     }
     resolved.require_data()?;
     let engine = backend::choose(resolved.config.backend)?;
-    let stop = stop_on_interrupt(STOPPING)?;
+    let handles = Handles::listen()?;
     let show = Show {
         quiet: args.quiet,
         dashboard: args.dashboard,
     };
-    let summary = train(&resolved, engine, &stop, show)?;
+    let summary = match train(&resolved, engine, &handles, show) {
+        Err(error) if error.is_interruption() => {
+            ui::warn("interrupted before the first step; the same command starts again");
+            return Ok(Outcome::Interrupted);
+        }
+        trained => trained?,
+    };
     Ok(match summary.end {
         End::Completed | End::MaxSteps => Outcome::Done,
         End::Interrupted => Outcome::Interrupted,

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sslight_core::observe::StopHandle;
 use sslight_core::run::{Outlook, Preflight, RunError};
 use sslight_core::sweep::{Board, Metric, Point, State, Sweep, Told, drive, expand, survey};
 
 use crate::args::SweepArgs;
 use crate::backend::{self, Engine};
 use crate::exit::{CliError, Outcome, run_code};
-use crate::train::{self, STOPPING, Show, stop_on_interrupt, train};
+use crate::train::{self, Handles, Show, train};
 use crate::ui;
 
 /// Engines by the name of the run.
@@ -28,8 +27,8 @@ pub fn run(args: &SweepArgs) -> Result<Outcome, CliError> {
     warn_of_no_score(&sweep, &check_data(&sweep)?);
     check_weights(&sweep)?;
     let engines = engines(&sweep)?;
-    let stop = stop_on_interrupt(STOPPING)?;
-    let board = run_points(&sweep, &engines, &stop, args.quiet)?;
+    let handles = Handles::listen()?;
+    let board = run_points(&sweep, &engines, &handles, args.quiet)?;
     if !args.quiet {
         ui::say(&format!("\n{}", board.text()));
         ui::say(&format!(
@@ -88,7 +87,7 @@ fn engines(sweep: &Sweep) -> Result<Engines<'_>, CliError> {
 fn run_points<'a>(
     sweep: &'a Sweep,
     engines: &Engines<'_>,
-    stop: &StopHandle,
+    handles: &Handles,
     quiet: bool,
 ) -> Result<Board<'a>, CliError> {
     let show = Show {
@@ -98,7 +97,7 @@ fn run_points<'a>(
     let runs = sweep.runs().count();
     let settings = ui::settings(sweep)?;
     let mut train_point =
-        |point: &'a Point| train(&point.resolved, engines[&*point.name], stop, show);
+        |point: &'a Point| train(&point.resolved, engines[&*point.name], handles, show);
     let mut tell = |told: Told<'_>| match told {
         Told::Failed(point, error) => ui::warn(&format!("{} failed: {error}", point.name)),
         _ if quiet => {}
@@ -108,7 +107,7 @@ fn run_points<'a>(
             point.name, settings[&*point.name]
         )),
     };
-    Ok(drive(sweep, stop, &mut train_point, &mut tell)?)
+    Ok(drive(sweep, &handles.stop, &mut train_point, &mut tell)?)
 }
 
 /// Shows the points; data that cannot be used is a warning here.

@@ -8,6 +8,7 @@ mod embed;
 mod exchange;
 mod knn;
 mod program;
+mod soak;
 mod sweep;
 mod views;
 #[cfg(feature = "wgpu")]

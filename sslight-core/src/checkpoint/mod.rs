@@ -10,4 +10,4 @@ mod store;
 
 pub use manifest::{FileEntry, Manifest};
 pub use parts::{Part, PartCheckpointer};
-pub use store::{CheckpointError, CheckpointStore, Found};
+pub use store::{CheckpointError, CheckpointStore, Files, Found, Keep, MakeFiles};

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use thiserror::Error;
 
@@ -29,6 +30,14 @@ pub enum CheckpointError {
         /// What burn said.
         reason: String,
     },
+    /// What a checkpoint holds beside the learner's parts could not be made.
+    #[error("checkpoint of step {step}: {reason}")]
+    Unfit {
+        /// The step.
+        step: usize,
+        /// Why.
+        reason: String,
+    },
     /// The manifest or a file does not hold what it should.
     #[error("checkpoint {}: {reason}", folder.display())]
     Damaged {
@@ -48,13 +57,51 @@ pub struct Found {
     pub folder: PathBuf,
 }
 
+/// Which checkpoints stay when a newer one is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// The newest ones, at least one.
+    pub last: usize,
+    /// Those of steps that are a multiple of this one, for good.
+    pub every_steps: Option<usize>,
+}
+
+impl Keep {
+    /// Only the newest ones.
+    pub fn last(last: usize) -> Self {
+        Self {
+            last,
+            every_steps: None,
+        }
+    }
+
+    fn for_good(&self, step: usize) -> bool {
+        self.every_steps
+            .is_some_and(|every| every > 0 && step.is_multiple_of(every))
+    }
+}
+
+/// Files of a checkpoint beside the learner's [`Part`]s: name and content.
+pub type Files = Vec<(&'static str, Vec<u8>)>;
+
+/// Makes the [`Files`] of a checkpoint, on a thread that does not train.
+pub type MakeFiles = Box<dyn FnOnce() -> Result<Files, CheckpointError> + Send>;
+
 /// Writes and reads the checkpoints under one folder.
 #[derive(Debug)]
 pub struct CheckpointStore {
     root: PathBuf,
-    keep_last: usize,
+    keep: Keep,
+    beside: Option<Beside>,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+/// A file of the newest checkpoint that also lies elsewhere.
+#[derive(Debug)]
+struct Beside {
+    file: &'static str,
+    path: PathBuf,
 }
 
 #[derive(Debug, Default)]
@@ -69,17 +116,33 @@ struct Pending {
     step: usize,
     files: Vec<FileEntry>,
     missing: BTreeSet<Part>,
+    /// Whether the files beside the parts are still being made.
+    files_are_missing: bool,
+}
+
+impl Pending {
+    fn is_complete(&self) -> bool {
+        self.missing.is_empty() && !self.files_are_missing
+    }
 }
 
 impl CheckpointStore {
-    /// The checkpoints under `root`, of which the `keep_last` newest are kept (at least one).
-    pub fn new(root: impl Into<PathBuf>, keep_last: usize) -> Self {
+    /// The checkpoints under `root`, of which those of `keep` stay.
+    pub fn new(root: impl Into<PathBuf>, keep: Keep) -> Self {
         Self {
             root: root.into(),
-            keep_last: keep_last.max(1),
+            keep,
+            beside: None,
             state: Mutex::default(),
             changed: Condvar::new(),
         }
+    }
+
+    /// The same, which also puts `file` of each checkpoint at `path` once that is complete.
+    pub fn with_copy(mut self, file: &'static str, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        self.beside = Some(Beside { file, path });
+        self
     }
 
     /// The folder of all checkpoints.
@@ -96,38 +159,51 @@ impl CheckpointStore {
         self.root.join(format!(".step-{step:08}.tmp"))
     }
 
-    /// Begins the checkpoint of `step` with files of its own; it is published when all [`Part`]s have been
-    /// added. Waits for a checkpoint that is still being written.
+    /// Begins the checkpoint of `step`, whose files beside the parts `make` makes on a thread of its own; it is published
+    /// when all [`Part`]s have been added. Waits for a checkpoint that is still being written. What fails later is told
+    /// by [`wait`](Self::wait).
     ///
     /// # Errors
-    /// If a file cannot be written; nothing is left behind then.
-    pub fn begin(&self, step: usize, files: &[(&str, Vec<u8>)]) -> Result<(), CheckpointError> {
+    /// The failure of the checkpoint before, or if the folder cannot be made; nothing is left behind then.
+    pub fn begin(self: &Arc<Self>, step: usize, make: MakeFiles) -> Result<(), CheckpointError> {
         self.wait()?;
         let folder = self.temporary(step);
-        let collect = || {
-            remove_folder(&folder)?;
-            fs::create_dir_all(&folder).on(&folder, "create")?;
-            files
-                .iter()
-                .map(|(name, content)| {
-                    write_synced(&folder.join(name), content)?;
-                    Ok(FileEntry::of(name, content))
-                })
-                .collect::<Result<Vec<_>, FileError>>()
-        };
-        match collect() {
-            Ok(files) => {
-                self.lock().pending = Some(Pending {
-                    step,
-                    files,
-                    missing: Part::ALL.into(),
-                });
-                Ok(())
-            }
+        remove_folder(&folder)?;
+        fs::create_dir_all(&folder).on(&folder, "create")?;
+        self.lock().pending = Some(Pending {
+            step,
+            files: Vec::new(),
+            missing: Part::ALL.into(),
+            files_are_missing: true,
+        });
+        let store = Arc::clone(self);
+        let writer = thread::Builder::new().name("checkpoint".to_string());
+        let started = writer.spawn(move || store.add_files(step, make));
+        match started.on(&folder, "start a thread that writes") {
+            Ok(_) => Ok(()),
             Err(error) => {
+                self.lock().pending = None;
                 let _ = fs::remove_dir_all(&folder);
                 Err(error.into())
             }
+        }
+    }
+
+    fn add_files(&self, step: usize, make: MakeFiles) {
+        let folder = self.temporary(step);
+        let written = make().and_then(|files| {
+            let written = files.iter().map(|(name, content)| {
+                write_synced(&folder.join(name), content)?;
+                Ok(FileEntry::of(name, content))
+            });
+            Ok(written.collect::<Result<Vec<_>, FileError>>()?)
+        });
+        match written {
+            Ok(entries) => self.collect(step, |pending| {
+                pending.files.extend(entries);
+                pending.files_are_missing = false;
+            }),
+            Err(error) => self.abandon(step, error),
         }
     }
 
@@ -142,13 +218,21 @@ impl CheckpointStore {
             self.abandon(step, error.into());
             return;
         }
+        let entry = FileEntry::of(part.file(), content);
+        self.collect(step, |pending| {
+            pending.files.push(entry);
+            pending.missing.remove(&part);
+        });
+    }
+
+    /// Notes what has been written, and publishes the checkpoint if that was the last of it.
+    fn collect(&self, step: usize, note: impl FnOnce(&mut Pending)) {
         let complete = {
             let mut state = self.lock();
             match &mut state.pending {
                 Some(pending) if pending.step == step => {
-                    pending.files.push(FileEntry::of(part.file(), content));
-                    pending.missing.remove(&part);
-                    pending.missing.is_empty().then(|| pending.files.clone())
+                    note(pending);
+                    pending.is_complete().then(|| pending.files.clone())
                 }
                 _ => None,
             }
@@ -197,15 +281,33 @@ impl CheckpointStore {
         sync_folder_of(&manifest_path)?;
         let folder = self.folder(step);
         // A folder of this step is left from a run that was cut back to an earlier checkpoint.
-        remove_folder(&folder)?;
+        self.remove(step)?;
         fs::rename(&temporary, &folder).on(&folder, "put in place")?;
         sync_folder_of(&folder)?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
         replace(&self.root.join(LATEST_FILE), format!("{name}\n").as_bytes())?;
-        for step in self.steps()?.into_iter().rev().skip(self.keep_last) {
-            remove_folder(&self.folder(step))?;
+        if let Some(Beside { file, path }) = &self.beside {
+            replace(path, &self.read_file(step, file)?)?;
+        }
+        let older = self.steps()?.into_iter().rev().skip(self.keep.last.max(1));
+        for step in older.filter(|step| !self.keep.for_good(*step)) {
+            self.remove(step)?;
         }
         Ok(())
+    }
+
+    /// Removes a checkpoint. It loses its name first, so that an interruption leaves no folder `step-N` with a part of
+    /// it.
+    fn remove(&self, step: usize) -> Result<(), FileError> {
+        let (folder, gone) = (self.folder(step), self.root.join(format!(".step-{step:08}.old")));
+        remove_folder(&gone)?;
+        match fs::rename(&folder, &gone) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            renamed => {
+                renamed.on(&folder, "remove")?;
+                remove_folder(&gone)
+            }
+        }
     }
 
     /// Waits until no checkpoint is being written.
@@ -229,6 +331,10 @@ impl CheckpointStore {
     }
 
     fn abandon(&self, step: usize, error: CheckpointError) {
+        if !self.is_collecting(step) {
+            // Given up already: this failure follows from the first one.
+            return;
+        }
         // What counts is the first error; the folder is a temporary one either way.
         let _ = fs::remove_dir_all(self.temporary(step));
         self.settle(Some(error));
@@ -355,7 +461,7 @@ impl CheckpointStore {
             }
         }
         for newer in self.steps()?.into_iter().filter(|newer| *newer > step) {
-            remove_folder(&self.folder(newer))?;
+            self.remove(newer)?;
         }
         Ok(())
     }

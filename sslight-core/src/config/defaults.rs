@@ -84,7 +84,10 @@ pub fn paper_defaults(method: Method, backbone: Backbone) -> RunConfig {
         },
         checkpoint: Checkpoint {
             every: 1,
+            every_steps: None,
+            every_minutes: Some(30.0),
             keep_last: 2,
+            keep_every: None,
         },
         health: Health {
             on_collapse: OnCollapse::Warn,

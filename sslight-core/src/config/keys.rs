@@ -164,6 +164,9 @@ const KEYS: &[Key] = keys! {
     "eval.interpolation": Kind::Word(Interpolation::WORDS), "how images are resized; torchvision's own weights were made for bilinear";
     "eval.bank_size": Kind::Or("all", &COUNT), "largest number of training images in the kNN bank";
     "checkpoint.every": COUNT, "epochs between checkpoints";
+    "checkpoint.every_steps": Kind::Or("none", &COUNT), "steps between checkpoints, beside those at the end of epochs";
+    "checkpoint.every_minutes": Kind::Or("none", &POSITIVE), "minutes after the last checkpoint when a step gets one";
     "checkpoint.keep_last": COUNT, "newest checkpoints kept";
+    "checkpoint.keep_every": Kind::Or("none", &COUNT), "epochs between checkpoints that are kept for good";
     "health.on_collapse": Kind::Word(OnCollapse::WORDS), "what to do when features collapse";
 };

@@ -278,14 +278,24 @@ impl Eval {
     }
 }
 
-/// Keys `checkpoint.*`.
+/// Keys `checkpoint.*`: when a checkpoint is written, beside the end of the run, an interruption and a request, and which
+/// ones stay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
     /// Epochs between checkpoints.
     pub every: usize,
+    /// Steps between checkpoints.
+    #[serde(with = "words::none")]
+    pub every_steps: Option<usize>,
+    /// Minutes after the last checkpoint, or the start, after which a step gets one.
+    #[serde(with = "words::none")]
+    pub every_minutes: Option<f64>,
     /// Number of newest checkpoints that are kept.
     pub keep_last: usize,
+    /// Epochs between checkpoints that are kept for good.
+    #[serde(with = "words::none")]
+    pub keep_every: Option<usize>,
 }
 
 /// Keys `health.*`.

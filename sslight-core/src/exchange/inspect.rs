@@ -11,7 +11,7 @@ use sslight_models::weights::{Candidate, WeightsFile, detect, empty_backbone, lo
 
 use super::source::Wanted;
 use super::{ExchangeError, sha256};
-use crate::checkpoint::CheckpointStore;
+use crate::checkpoint::{CheckpointStore, Keep};
 use crate::config::Method;
 use crate::fsio::WithPath;
 use crate::run::{Role, RunError, SavedNetworks};
@@ -218,7 +218,7 @@ fn folder<B: Backend>(path: &Path, device: &B::Device) -> Result<FolderReport, E
     let saved = SavedNetworks::read::<B>(path, device)?;
     let checkpoint = &saved.checkpoint;
     let root = checkpoint.folder.parent().unwrap_or(Path::new(""));
-    let store = CheckpointStore::new(root, 1);
+    let store = CheckpointStore::new(root, Keep::last(1));
     let steps = store.steps().map_err(RunError::Checkpoint)?;
     let checkpoints = steps.into_iter().map(|step| CheckpointLine {
         step,

@@ -69,8 +69,11 @@ pub trait RunHooks<B: AutodiffBackend>: Send {
         steps_done: usize,
     ) -> Result<ValidationStats, Stop>;
 
-    /// Whether the end of this epoch gets a checkpoint.
-    fn wants_checkpoint(&self, epoch: usize) -> bool;
+    /// Whether a checkpoint is due; asked once a step, at the end of an epoch after [`after_epoch`](Self::after_epoch).
+    fn wants_checkpoint(&mut self, steps_done: usize) -> bool;
+
+    /// Whether the last step that was taken before ended an epoch that was cut off before it had been told of.
+    fn owes_epoch(&self) -> bool;
 
     /// Begins a checkpoint; the learner's records follow.
     ///
@@ -152,6 +155,10 @@ impl<B: AutodiffBackend> StepStrategy<B> {
             if run.interrupter.should_stop() {
                 return Err(Stop::Interrupted);
             }
+            let ends_epoch = run.steps_done.is_multiple_of(pacer.steps_per_epoch);
+            if !ends_epoch && run.hooks.wants_checkpoint(run.steps_done) {
+                run.checkpoint()?;
+            }
         }
         drop(batches);
         if run.steps_done < pacer.last_step && !run.steps_done.is_multiple_of(pacer.steps_per_epoch)
@@ -160,23 +167,28 @@ impl<B: AutodiffBackend> StepStrategy<B> {
             return Err(Stop::Failed);
         }
         if run.steps_done.is_multiple_of(pacer.steps_per_epoch) {
-            let model = run.learner.model();
-            let measured = run.hooks.after_epoch(&model, epoch, run.steps_done)?;
-            run.events.process_train(LearnerEvent::EndEpoch(epoch + 1));
-            let measured = InferenceStep::step(&model.valid(), measured);
-            run.events
-                .process_valid(LearnerEvent::ProcessedItem(TrainingItem::new(
-                    measured,
-                    Progress::new(1, 1),
-                    global_progress,
-                    Some(run.steps_done),
-                    None,
-                )));
-            run.events.process_valid(LearnerEvent::EndEpoch(epoch + 1));
-            if run.hooks.wants_checkpoint(epoch) {
+            self.end_epoch(run, epoch)?;
+            if run.hooks.wants_checkpoint(run.steps_done) {
                 run.checkpoint()?;
             }
         }
+        Ok(())
+    }
+
+    fn end_epoch(&self, run: &mut Running<'_, B>, epoch: usize) -> Result<(), Stop> {
+        let model = run.learner.model();
+        let measured = run.hooks.after_epoch(&model, epoch, run.steps_done)?;
+        run.events.process_train(LearnerEvent::EndEpoch(epoch + 1));
+        let measured = InferenceStep::step(&model.valid(), measured);
+        run.events
+            .process_valid(LearnerEvent::ProcessedItem(TrainingItem::new(
+                measured,
+                Progress::new(1, 1),
+                Progress::new(epoch + 1, self.pacer.epochs),
+                Some(run.steps_done),
+                None,
+            )));
+        run.events.process_valid(LearnerEvent::EndEpoch(epoch + 1));
         Ok(())
     }
 }
@@ -261,6 +273,12 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for StepStrat
             saved: self.pacer.restore.then_some(self.pacer.first_step),
         };
         let mut stop = None;
+        if self.pacer.first_step > 0 && run.hooks.owes_epoch() {
+            let epoch = self.pacer.first_step / self.pacer.steps_per_epoch - 1;
+            stop = self.end_epoch(&mut run, epoch).err();
+            // The checkpoint that was resumed from does not know of the epoch's end.
+            run.saved = None;
+        }
         while run.steps_done < self.pacer.last_step && stop.is_none() {
             stop = self.run_epoch(&mut run, dataloader_train.as_ref()).err();
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sslight_data::loader::{EvalConfig, eval_subset};
-use sslight_data::{BadImage, DataError, ImageSource};
+use sslight_data::{BadImage, ImageSource};
 use sslight_models::Backbone;
 use sslight_models::backend::Backend;
 use sslight_models::nn::Linear;
@@ -12,7 +12,10 @@ use super::RunError;
 use super::assemble;
 use crate::config::{KnnProtocol, RunConfig};
 use crate::eval::knn::{self, KnnConfig, KnnScore};
-use crate::eval::{Extractor, FeatureSet, FeatureSpread, classifier_accuracy, features};
+use crate::eval::{
+    EvalError, Extractor, FeatureSet, FeatureSpread, classifier_accuracy, features,
+};
+use crate::observe::StopHandle;
 
 /// Images of a batch in evaluation.
 pub(super) const EVAL_BATCH: usize = 64;
@@ -40,6 +43,7 @@ pub struct Evaluator {
     knn: KnnConfig,
     labelled: bool,
     config: EvalConfig,
+    stop: StopHandle,
 }
 
 #[derive(Clone)]
@@ -88,7 +92,13 @@ impl Evaluator {
             },
             labelled: scored,
             config: assemble::eval_config(config, EVAL_BATCH),
+            stop: StopHandle::new(),
         }
+    }
+
+    /// The same evaluation, which ends with [`EvalError::Interrupted`] soon after a stop is asked for on `stop`.
+    pub fn with_stop(self, stop: StopHandle) -> Self {
+        Self { stop, ..self }
     }
 
     /// The protocol in words; `None` if there is no score because labels or validation images are missing.
@@ -146,7 +156,7 @@ impl Evaluator {
         extractor: &Extractor<B>,
         images: &Images,
         device: &B::Device,
-    ) -> Result<(FeatureSet, Vec<BadImage>), DataError> {
+    ) -> Result<(FeatureSet, Vec<BadImage>), RunError> {
         let config = match extractor {
             Extractor::Network { .. } => self.config.clone(),
             Extractor::Pixels => EvalConfig {
@@ -157,7 +167,11 @@ impl Evaluator {
         };
         let source = Arc::clone(&images.source);
         let mut batches = eval_subset(source, images.indices.clone(), config)?;
-        let features = features(extractor, batches.by_ref(), device)?;
+        let until_stop = batches.by_ref().take_while(|_| !self.stop.is_requested());
+        let features = features(extractor, until_stop, device)?;
+        if self.stop.is_requested() {
+            return Err(EvalError::Interrupted.into());
+        }
         Ok((features, batches.bad_images()))
     }
 

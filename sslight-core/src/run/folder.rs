@@ -1,5 +1,6 @@
 //! The run folder: whose it is, what it resumes from, its log and its metrics.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use super::RunError;
 use super::state::{RunState, STATE_FILE};
-use crate::checkpoint::{CheckpointStore, Found};
+use crate::checkpoint::{CheckpointStore, Found, Keep};
 use crate::config::{DataFacts, Difference, ResolvedConfig, Resume, RunConfig, resolve};
 use crate::fsio::{FileError, WithPath, replace};
 use crate::observe::{Level, RunEvent};
@@ -62,13 +63,14 @@ impl RunFolder {
         // Before the folder is made: a checkpoint that does not fit must not leave a run behind.
         let given = match &config.resume {
             Resume::Path(given) => {
-                let store = CheckpointStore::new(path.join(CHECKPOINTS), 1);
+                let store = CheckpointStore::new(path.join(CHECKPOINTS), Keep::last(1));
                 find_given(given, &store, config, data)?
             }
             Resume::Auto | Resume::Never => None,
         };
         fs::create_dir_all(path.join(CHECKPOINTS)).on(&path, "create")?;
         let lock = lock(&path)?;
+        remove_drafts(&path)?;
         let config_path = path.join(CONFIG_FILE);
         replace(&config_path, config.to_toml()?.as_bytes())?;
         let folder = Self {
@@ -93,7 +95,7 @@ impl RunFolder {
     /// # Errors
     /// If they cannot be listed.
     pub fn has_checkpoints(config: &RunConfig) -> Result<bool, RunError> {
-        let store = CheckpointStore::new(config.out_dir().join(CHECKPOINTS), 1);
+        let store = CheckpointStore::new(config.out_dir().join(CHECKPOINTS), Keep::last(1));
         Ok(!store.steps()?.is_empty())
     }
 
@@ -141,6 +143,19 @@ impl RunFolder {
         ))
     }
 
+    /// Other handles to metrics and log, with which a checkpoint makes sure that they are on the disk before it is.
+    ///
+    /// # Errors
+    /// If the system gives none.
+    pub(super) fn telling_files(&self) -> Result<[TellingFile; 2], FileError> {
+        let of = |name: &str, file: &File| {
+            let path = self.path.join(name);
+            let file = file.try_clone().on(&path, "open")?;
+            Ok(TellingFile { path, file })
+        };
+        Ok([of(METRICS_FILE, &self.metrics)?, of(LOG_FILE, &self.log)?])
+    }
+
     fn log_line(&mut self, line: &str) -> Result<(), FileError> {
         let path = self.path.join(LOG_FILE);
         append_line(&mut self.log, line).on(&path, "write")
@@ -181,6 +196,20 @@ impl RunFolder {
     }
 }
 
+/// A file that grows with the run.
+#[derive(Debug)]
+pub(super) struct TellingFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl TellingFile {
+    /// Waits until what was written is on the disk.
+    pub(super) fn sync(&self) -> Result<(), FileError> {
+        self.file.sync_data().on(&self.path, "synchronise")
+    }
+}
+
 /// Whether a line of the metrics stays when `step` steps have been taken.
 fn is_before(line: &str, step: usize) -> bool {
     let Ok(value) = serde_json::from_str::<Value>(line) else {
@@ -204,7 +233,7 @@ pub(super) enum Occupancy {
 
 impl Occupancy {
     pub(super) fn of(path: &Path) -> Result<Self, FileError> {
-        if path.join(CONFIG_FILE).is_file() && path.join(CHECKPOINTS).is_dir() {
+        if config_file(path).is_some() {
             return Ok(Self::Run);
         }
         let entries = match fs::read_dir(path) {
@@ -218,13 +247,44 @@ impl Occupancy {
         for entry in entries {
             let name = entry.on(path, "list")?.file_name();
             // What a process leaves that was stopped while it made the folder.
-            let ours = name == LOCK_FILE || name == CHECKPOINTS;
+            let ours = name == LOCK_FILE || name == CHECKPOINTS || is_draft(&name);
             if !ours {
                 return Ok(Self::Other);
             }
         }
         Ok(Self::Empty)
     }
+}
+
+/// The configuration of a run: that of the folder, or, if it was lost, that of its newest checkpoint.
+fn config_file(path: &Path) -> Option<PathBuf> {
+    let file = path.join(CONFIG_FILE);
+    if file.is_file() && (path.join(CHECKPOINTS).is_dir() || path.join(METRICS_FILE).is_file()) {
+        return Some(file);
+    }
+    let store = CheckpointStore::new(path.join(CHECKPOINTS), Keep::last(1));
+    let steps = store.steps().unwrap_or_default().into_iter().rev();
+    steps
+        .map(|step| store.folder(step).join(CONFIG_FILE))
+        .find(|file| file.is_file())
+}
+
+/// Whether a file name is that of a [`replace`] that was cut off.
+fn is_draft(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with('.') && name.contains(".tmp-")
+}
+
+/// Removes what writers left that were cut off. Only the holder of the lock may do so.
+fn remove_drafts(path: &Path) -> Result<(), FileError> {
+    for entry in fs::read_dir(path).on(path, "list")? {
+        let entry = entry.on(path, "list")?;
+        if is_draft(&entry.file_name()) {
+            let draft = entry.path();
+            fs::remove_file(&draft).on(&draft, "remove")?;
+        }
+    }
+    Ok(())
 }
 
 /// The keys on which a configuration differs from that of a run or checkpoint folder.
@@ -235,7 +295,9 @@ pub(super) fn differences(path: &Path, config: &RunConfig) -> Result<Vec<Differe
 }
 
 fn refuse_another_configuration(path: &Path, config: &RunConfig) -> Result<(), RunError> {
-    let differences: Vec<_> = differences(path, config)?
+    let file = config_file(path).unwrap_or_else(|| path.join(CONFIG_FILE));
+    let folder = file.parent().unwrap_or(path);
+    let differences: Vec<_> = differences(folder, config)?
         .into_iter()
         .filter(|difference| !difference.is_free())
         .collect();
@@ -333,8 +395,8 @@ pub(super) fn checkpoint_at(path: &Path) -> Result<Option<Found>, RunError> {
         .and_then(|name| name.strip_prefix("step-"))
         .and_then(|digits| digits.parse::<usize>().ok());
     Ok(match (step, path.parent()) {
-        (Some(step), Some(root)) => Some(CheckpointStore::new(root, 1).verify(step)?),
-        _ => CheckpointStore::new(path.join(CHECKPOINTS), 1).newest()?.0,
+        (Some(step), Some(root)) => Some(CheckpointStore::new(root, Keep::last(1)).verify(step)?),
+        _ => CheckpointStore::new(path.join(CHECKPOINTS), Keep::last(1)).newest()?.0,
     })
 }
 

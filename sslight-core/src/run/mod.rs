@@ -27,6 +27,7 @@ mod sources;
 mod state;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use sslight_data::{ImageSource, Loader};
@@ -62,18 +63,20 @@ pub use sslight_kernels::roofline::Roofline;
 pub use sslight_models::weights::Role;
 pub use state::RunState;
 
-use crate::checkpoint::CheckpointStore;
+use crate::checkpoint::{CheckpointStore, Keep};
 use crate::config::{DataFacts, KnnProtocol, Method, ResolvedConfig, RunConfig};
 use crate::learner::{
     ClockScheduler, Components, Feed, NoBatches, NoMetricFiles, Pacer, SilentRenderer,
     StepStrategy, register,
 };
 use crate::method::{AnyMethod, MethodSetup};
-use crate::observe::{Level, Notice, Observer, RunEvent, StartInfo, StopHandle, Summary};
+use crate::observe::{
+    Level, Notice, Observer, RunEvent, SaveHandle, StartInfo, StopHandle, Summary,
+};
 use crate::optim::GroupedOptimizer;
 use crate::schedule::Clock;
 use init::InitialWeights;
-use session::{Floors, Session};
+use session::{BACKBONE_FILE, Floors, Session};
 
 /// What a run is given beside its configuration.
 pub struct RunOptions {
@@ -81,6 +84,8 @@ pub struct RunOptions {
     pub observer: Box<dyn Observer + Send>,
     /// Asks for a clean stop.
     pub stop: StopHandle,
+    /// Asks for a checkpoint.
+    pub save: SaveHandle,
     /// Show burn's terminal dashboard; the observer should print nothing then.
     pub dashboard: bool,
     /// The engine, for the log.
@@ -165,7 +170,13 @@ fn run<B: AutodiffBackend>(
     let config = &resolved.config;
     let (facts, images) = (data.facts, data.facts.images);
     let store_of = |folder: &RunFolder| {
-        CheckpointStore::new(folder.checkpoints(), config.checkpoint.keep_last)
+        let steps_per_epoch = config.steps_per_epoch(images);
+        let keep = Keep {
+            last: config.checkpoint.keep_last,
+            every_steps: (config.checkpoint.keep_every).map(|epochs| epochs * steps_per_epoch),
+        };
+        CheckpointStore::new(folder.checkpoints(), keep)
+            .with_copy(BACKBONE_FILE, folder.path().join(BACKBONE_FILE))
     };
     // Before the folder is made: a file that does not fit must not leave a run behind.
     let mut initial = match RunFolder::has_checkpoints(config)? {
@@ -221,7 +232,8 @@ fn run<B: AutodiffBackend>(
         }))?;
     }
 
-    let evaluator = Evaluator::new(config, &data.train, data.validation.as_ref());
+    let evaluator = Evaluator::new(config, &data.train, data.validation.as_ref())
+        .with_stop(options.stop.clone());
     let state = match resumed {
         Some(resumed) => RunState {
             data: Some(facts),
@@ -237,6 +249,7 @@ fn run<B: AutodiffBackend>(
             RunState {
                 floors: Floors::measure::<B>(&evaluator, &method, device)?,
                 data: Some(facts),
+                epochs_told: Some(0),
                 ..RunState::default()
             }
         }
@@ -261,6 +274,8 @@ fn run<B: AutodiffBackend>(
         device: device.clone(),
         observer: options.observer,
         stop: options.stop,
+        save: options.save,
+        saved_at: Instant::now(),
         outcome: Arc::clone(&outcome),
         state,
         progress: session::Progress::new(&data.loader, start.total_steps),

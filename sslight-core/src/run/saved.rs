@@ -15,7 +15,7 @@ use sslight_models::weights::Role;
 use super::folder::{checkpoint_at, state};
 use super::state::STATE_FILE;
 use super::{RunError, assemble};
-use crate::checkpoint::{CheckpointStore, Found, Part, PartCheckpointer};
+use crate::checkpoint::{CheckpointStore, Found, Keep, Part, PartCheckpointer};
 use crate::config::{Method, RunConfig, resolve};
 use crate::method::{AnyMethod, MethodSetup};
 use crate::schedule::Clock;
@@ -140,5 +140,5 @@ impl SavedNetworks {
 
 /// The store that a checkpoint is in.
 fn store_of(found: &Found) -> CheckpointStore {
-    CheckpointStore::new(found.folder.parent().unwrap_or(Path::new("")), 1)
+    CheckpointStore::new(found.folder.parent().unwrap_or(Path::new("")), Keep::last(1))
 }

@@ -1,5 +1,6 @@
 //! What a run does beside training: reports, metrics, evaluation, health, checkpoints.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,17 +12,17 @@ use sslight_models::backend::AutodiffBackend;
 use sslight_models::weights;
 
 use super::evaluator::{Evaluator, KnnReport};
-use super::folder::RunFolder;
+use super::folder::{CONFIG_FILE, RunFolder};
 use super::health::{CollapseWatch, Finding};
 use super::state::{RunState, STATE_FILE};
 use super::{RunError, assemble};
-use crate::checkpoint::CheckpointStore;
+use crate::checkpoint::{CheckpointError, CheckpointStore};
 use crate::config::{OnCollapse, RunConfig};
 use crate::learner::{Feed, RunHooks, StepReady, Stop};
 use crate::method::{AnyMethod, StepOutput, StepStats, ValidationStats};
 use crate::observe::{
-    End, EpochReport, HealthEvent, Level, Notice, Observer, RunEvent, StepReport, StopHandle,
-    Summary,
+    End, EpochReport, HealthEvent, Level, Notice, Observer, RunEvent, SaveHandle, StepReport,
+    StopHandle, Summary,
 };
 
 /// The exported backbone, in the run folder and in each checkpoint.
@@ -112,6 +113,8 @@ pub struct Session<B: AutodiffBackend> {
     pub device: B::Device,
     pub observer: Box<dyn Observer + Send>,
     pub stop: StopHandle,
+    pub save: SaveHandle,
+    pub saved_at: Instant,
     pub outcome: Arc<Mutex<Option<Result<Summary, RunError>>>>,
     pub state: RunState,
     pub progress: Progress,
@@ -131,9 +134,12 @@ impl<B: AutodiffBackend> Session<B> {
         self.tell(RunEvent::Notice(Notice { level, text }))
     }
 
-    /// Keeps an error for the end and ends the loop.
+    /// Keeps an error for the end and ends the loop. That someone asked for the end is no error.
     fn keep<T>(&mut self, result: Result<T, RunError>) -> Result<T, Stop> {
         result.map_err(|error| {
+            if error.is_interruption() {
+                return Stop::Interrupted;
+            }
             self.error.get_or_insert(error);
             Stop::Failed
         })
@@ -235,6 +241,7 @@ impl<B: AutodiffBackend> Session<B> {
         {
             self.collapsed(steps_done, finding)?;
         }
+        self.state.epochs_told = Some(epoch + 1);
         self.progress.epoch_started = Instant::now();
         self.progress.restart();
         Ok(ValidationStats {
@@ -279,27 +286,42 @@ impl<B: AutodiffBackend> Session<B> {
         }
     }
 
+    /// Begins a checkpoint: what training changes is read here, what takes time is done by the store.
     fn begin(&mut self, model: &AnyMethod<B>, steps_done: usize) -> Result<(), RunError> {
+        // A loss or gradient that is not a number must not get into a checkpoint.
         self.settle()?;
         self.state.step = steps_done;
-        let backbone = self.backbone_file(model)?;
         let state = serde_json::to_vec_pretty(&self.state).map_err(|error| RunError::State {
             path: self.store.folder(steps_done).join(STATE_FILE),
             reason: error.to_string(),
         })?;
         let config = self.config.to_toml()?.into_bytes();
-        self.store.begin(
-            steps_done,
-            &[
+        let metadata = self.backbone_metadata();
+        let tensors = weights::named_tensors(&model.backbone().valid());
+        let telling = self.folder.telling_files()?;
+        let unfit = move |reason| CheckpointError::Unfit {
+            step: steps_done,
+            reason,
+        };
+        let make = move || {
+            telling.iter().try_for_each(|file| file.sync())?;
+            if let Some(tensor) = tensors.iter().find(|tensor| !tensor.is_finite()) {
+                return Err(unfit(format!("{} holds a value that is no number", tensor.name)));
+            }
+            let backbone = weights::to_safetensors(&tensors, metadata)
+                .map_err(|error| unfit(error.to_string()))?;
+            Ok(vec![
                 (STATE_FILE, state),
-                ("config.toml", config),
-                (BACKBONE_FILE, backbone.clone()),
-            ],
-        )?;
-        Ok(self.folder.replace_file(BACKBONE_FILE, &backbone)?)
+                (CONFIG_FILE, config),
+                (BACKBONE_FILE, backbone),
+            ])
+        };
+        self.store.begin(steps_done, Box::new(make))?;
+        self.saved_at = Instant::now();
+        Ok(())
     }
 
-    fn backbone_file(&self, model: &AnyMethod<B>) -> Result<Vec<u8>, RunError> {
+    fn backbone_metadata(&self) -> BTreeMap<String, String> {
         let config = &self.config;
         let mut metadata = assemble::backbone_metadata(config);
         metadata.extend([
@@ -307,11 +329,20 @@ impl<B: AutodiffBackend> Session<B> {
             ("recipe".to_string(), config.recipe.to_string()),
             ("step".to_string(), self.state.step.to_string()),
         ]);
-        let tensors = weights::named_tensors(&model.backbone().valid());
-        weights::to_safetensors(&tensors, metadata).map_err(|error| RunError::State {
-            path: self.store.folder(self.state.step).join(BACKBONE_FILE),
-            reason: error.to_string(),
-        })
+        metadata
+    }
+
+    /// Whether a checkpoint is due after so many steps.
+    fn checkpoint_is_due(&self, steps_done: usize) -> bool {
+        let checkpoint = &self.config.checkpoint;
+        let per_epoch = self.config.steps_per_epoch(self.images()).max(1);
+        let epochs = [Some(checkpoint.every.max(1)), checkpoint.keep_every];
+        let of_epochs = epochs.into_iter().flatten().map(|every| every * per_epoch);
+        let minutes = self.saved_at.elapsed().as_secs_f64() / 60.0;
+        of_epochs
+            .chain(checkpoint.every_steps)
+            .any(|every| steps_done.is_multiple_of(every))
+            || checkpoint.every_minutes.is_some_and(|most| minutes >= most)
     }
 
     fn conclude(
@@ -330,12 +361,17 @@ impl<B: AutodiffBackend> Session<B> {
         if stop == Some(Stop::Failed) {
             return Err(RunError::Vanished);
         }
-        let interrupted = stop == Some(Stop::Interrupted);
+        let mut interrupted = stop == Some(Stop::Interrupted);
         // The score of the last epoch stands for the end; a run that ends between epochs has none yet.
         let ends_an_epoch =
             steps_done.is_multiple_of(self.config.steps_per_epoch(self.images()).max(1));
         if !interrupted && (!ends_an_epoch || self.state.knn.is_none()) {
-            self.evaluate(model)?;
+            match self.evaluate(model) {
+                // The same command evaluates again.
+                Err(error) if error.is_interruption() => interrupted = true,
+                Err(error) => return Err(error),
+                Ok(_) => {}
+            }
         }
         let summary = Summary {
             end: if interrupted {
@@ -388,8 +424,16 @@ impl<B: AutodiffBackend> RunHooks<B> for Session<B> {
         self.keep(result)
     }
 
-    fn wants_checkpoint(&self, epoch: usize) -> bool {
-        (epoch + 1).is_multiple_of(self.config.checkpoint.every.max(1))
+    fn wants_checkpoint(&mut self, steps_done: usize) -> bool {
+        // Asked for by someone, it is due in any case, and the request is answered either way.
+        self.save.take() || self.checkpoint_is_due(steps_done)
+    }
+
+    fn owes_epoch(&self) -> bool {
+        let per_epoch = self.config.steps_per_epoch(self.images()).max(1);
+        let ended = self.state.step / per_epoch;
+        self.state.step.is_multiple_of(per_epoch)
+            && self.state.epochs_told.is_some_and(|told| told < ended)
     }
 
     fn begin_checkpoint(&mut self, model: &AnyMethod<B>, steps_done: usize) -> Result<(), Stop> {

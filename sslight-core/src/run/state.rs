@@ -24,6 +24,9 @@ pub struct RunState {
     pub knn: Option<(f64, f64)>,
     /// The scores that training has to beat.
     pub floors: Floors,
+    /// Epochs whose end was told of; absent from checkpoints of before this was noted.
+    #[serde(default)]
+    pub epochs_told: Option<usize>,
     /// The training images; absent from checkpoints of before this was noted.
     #[serde(default)]
     pub data: Option<DataFacts>,

@@ -92,6 +92,7 @@ fn after(point: &Point, ended: Result<Summary, RunError>) -> State {
     match record {
         Ok(Some(record)) => State::Finished(Box::new(record)),
         Ok(None) => State::Unfinished,
+        Err(error) if error.is_interruption() => State::Unfinished,
         Err(error) => State::Failed(error),
     }
 }

@@ -2,8 +2,17 @@
 
 use super::*;
 
-fn save(store: &CheckpointStore, step: usize) {
-    store.begin(step, &[("run.json", b"{}".to_vec())]).unwrap();
+fn store_in(folder: &Path, keep: Keep) -> Arc<CheckpointStore> {
+    Arc::new(CheckpointStore::new(folder, keep))
+}
+
+fn no_files() -> MakeFiles {
+    Box::new(|| Ok(Vec::new()))
+}
+
+fn save(store: &Arc<CheckpointStore>, step: usize) {
+    let files = || Ok(vec![("run.json", b"{}".to_vec())]);
+    store.begin(step, Box::new(files)).unwrap();
     for part in Part::ALL {
         store.add_part(step, part, format!("{step} {}", part.file()).as_bytes());
     }
@@ -13,12 +22,13 @@ fn save(store: &CheckpointStore, step: usize) {
 #[test]
 fn a_checkpoint_appears_with_its_last_part_and_not_before() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), 2);
-    store.begin(5, &[]).unwrap();
+    let store = store_in(folder.path(), Keep::last(2));
+    store.begin(5, no_files()).unwrap();
     store.add_part(5, Part::Model, b"m");
     store.add_part(5, Part::Optimizer, b"o");
     assert_eq!(store.steps().unwrap(), Vec::<usize>::new());
     store.add_part(5, Part::Scheduler, b"s");
+    store.wait().unwrap();
     assert_eq!(store.newest().unwrap().0.unwrap().step, 5);
     let latest = fs::read_to_string(folder.path().join(LATEST_FILE)).unwrap();
     assert_eq!(latest, "step-00000005\n");
@@ -27,7 +37,7 @@ fn a_checkpoint_appears_with_its_last_part_and_not_before() {
 #[test]
 fn only_the_newest_are_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), 2);
+    let store = store_in(folder.path(), Keep::last(2));
     for step in [1, 2, 3] {
         save(&store, step);
     }
@@ -35,9 +45,50 @@ fn only_the_newest_are_kept() {
 }
 
 #[test]
+fn those_that_are_kept_for_good_stay_beside_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let keep = Keep {
+        last: 1,
+        every_steps: Some(4),
+    };
+    let store = store_in(folder.path(), keep);
+    for step in 1..=9 {
+        save(&store, step);
+    }
+    assert_eq!(store.steps().unwrap(), [4, 8, 9]);
+}
+
+#[test]
+fn a_file_that_is_wanted_elsewhere_is_there_when_the_checkpoint_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.json");
+    let store = CheckpointStore::new(folder.path().join("c"), Keep::last(2));
+    let store = Arc::new(store.with_copy("run.json", &copy));
+    save(&store, 1);
+    assert_eq!(fs::read(&copy).unwrap(), b"{}");
+}
+
+#[test]
+fn files_that_cannot_be_made_end_the_checkpoint_and_say_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store_in(folder.path(), Keep::last(2));
+    let unfit = CheckpointError::Unfit {
+        step: 3,
+        reason: "a weight is NaN".to_string(),
+    };
+    store.begin(3, Box::new(|| Err(unfit))).unwrap();
+    for part in Part::ALL {
+        store.add_part(3, part, b"x");
+    }
+    let message = store.wait().unwrap_err().to_string();
+    assert!(message.contains("a weight is NaN"), "{message}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_damaged_newest_checkpoint_gives_way_to_the_one_before_and_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), 3);
+    let store = store_in(folder.path(), Keep::last(3));
     for step in [1, 2, 3] {
         save(&store, step);
     }
@@ -56,9 +107,9 @@ fn a_damaged_newest_checkpoint_gives_way_to_the_one_before_and_is_named() {
 #[test]
 fn a_part_that_cannot_be_written_leaves_nothing_and_its_error_is_told_once() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), 2);
+    let store = store_in(folder.path(), Keep::last(2));
     save(&store, 1);
-    store.begin(2, &[]).unwrap();
+    store.begin(2, no_files()).unwrap();
     store.add_part(2, Part::Model, b"m");
     store.fail_part(2, Part::Optimizer, "no space");
     store.add_part(2, Part::Scheduler, b"s");
@@ -75,7 +126,7 @@ fn a_part_that_cannot_be_written_leaves_nothing_and_its_error_is_told_once() {
 #[test]
 fn clean_up_removes_half_written_and_later_checkpoints() {
     let folder = tempfile::tempdir().unwrap();
-    let store = CheckpointStore::new(folder.path(), 5);
+    let store = store_in(folder.path(), Keep::last(5));
     for step in [1, 2] {
         save(&store, step);
     }
