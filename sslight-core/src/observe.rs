@@ -103,6 +103,18 @@ pub struct StepReport {
     /// Share of the outputs that could be some target's largest and are; one output means collapse.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_usage: Option<f64>,
+    /// Euclidean norm of all gradients before clipping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grad_norm: Option<f64>,
+    /// Mean over dimensions of the standard deviation of normalised features of one view.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature_std: Option<f64>,
+    /// The same of the normalised embeddings that are told from each other, where the method does that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding_std: Option<f64>,
+    /// Age of the oldest entry of the queue, in epochs, where the method has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_age: Option<f64>,
     /// Images per second since the last report.
     pub images_per_s: f64,
     /// Share of the time since the last report that was spent waiting for data, 0 to 1.
@@ -133,6 +145,12 @@ pub struct EpochReport {
     /// Exponential of the entropy of the features' normalised singular values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_rank: Option<f64>,
+    /// The largest of these singular values, which add up to 1, falling.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spectrum: Option<Vec<f64>>,
+    /// Distance of the teacher's backbone from the student's, in units of the length of the latter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ema_distance: Option<f64>,
     /// Accuracy of the online linear probe in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_top1: Option<f64>,
@@ -279,6 +297,10 @@ mod tests {
             teacher_temp: Some(0.04),
             target_entropy: Some(2.5),
             target_usage: Some(0.75),
+            grad_norm: Some(1.5),
+            feature_std: Some(0.03125),
+            embedding_std: None,
+            queue_age: None,
             images_per_s: 10.0,
             data_wait: 0.25,
             total_steps: 7,
@@ -290,7 +312,7 @@ mod tests {
         assert_eq!(
             RunEvent::Step(step()).metrics_line().as_deref(),
             Some(
-                r#"{"kind":"step","step":0,"epoch":0,"loss":8.25,"loss_global":8.0,"loss_local":8.5,"lr":0.5,"weight_decay":1e-6,"ema_momentum":0.996,"teacher_temp":0.04,"target_entropy":2.5,"target_usage":0.75,"images_per_s":10.0,"data_wait":0.25}"#
+                r#"{"kind":"step","step":0,"epoch":0,"loss":8.25,"loss_global":8.0,"loss_local":8.5,"lr":0.5,"weight_decay":1e-6,"ema_momentum":0.996,"teacher_temp":0.04,"target_entropy":2.5,"target_usage":0.75,"grad_norm":1.5,"feature_std":0.03125,"images_per_s":10.0,"data_wait":0.25}"#
             )
         );
     }
@@ -325,13 +347,15 @@ mod tests {
             knn_top5: Some(90.5),
             feature_std: Some(0.02),
             effective_rank: Some(33.0),
+            spectrum: Some(vec![0.5, 0.25]),
+            ema_distance: Some(0.125),
             probe_top1: Some(60.0),
             seconds: 12.5,
         };
         assert_eq!(
             RunEvent::Epoch(report).metrics_line().as_deref(),
             Some(
-                r#"{"kind":"epoch","epoch":1,"step":124,"loss":7.5,"knn_top1":61.0,"knn_top5":90.5,"feature_std":0.02,"effective_rank":33.0,"probe_top1":60.0,"seconds":12.5}"#
+                r#"{"kind":"epoch","epoch":1,"step":124,"loss":7.5,"knn_top1":61.0,"knn_top5":90.5,"feature_std":0.02,"effective_rank":33.0,"spectrum":[0.5,0.25],"ema_distance":0.125,"probe_top1":60.0,"seconds":12.5}"#
             )
         );
     }

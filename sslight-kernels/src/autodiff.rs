@@ -481,6 +481,10 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
         ))
     }
 
+    fn norm(values: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::from_inner(B::norm(values.primitive))
+    }
+
     fn batch_norm_running(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

@@ -462,6 +462,14 @@ pub trait Backend: burn::tensor::backend::Backend {
     ) -> FloatTensor<Self> {
         stock::moving_average::<Self>(target, source, momentum)
     }
+
+    /// The Euclidean length, outside any graph.
+    ///
+    /// # Shapes
+    /// `[n]` to `[1]`.
+    fn norm(values: FloatTensor<Self>) -> FloatTensor<Self> {
+        stock::norm::<Self>(values)
+    }
 }
 
 /// A [`Backend`] with automatic differentiation over another [`Backend`].

@@ -234,6 +234,10 @@ macro_rules! use_kernels {
                 update::moving_average::<Self>(target, source, momentum)
             }
 
+            fn norm(values: FloatTensor<Self>) -> FloatTensor<Self> {
+                update::norm::<Self>(values)
+            }
+
             fn batch_norm_running(
                 x: FloatTensor<Self>,
                 weight: FloatTensor<Self>,

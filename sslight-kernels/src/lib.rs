@@ -33,4 +33,4 @@ pub use tensor_ops::{
     conv2d, cross_view_entropy, linear, norm_conv2d_train, norm_max_pool_running,
     norm_max_pool_train, patches, self_attention, weight_norm,
 };
-pub use update::{AdamWStep, MomentumStep, adamw_step, momentum_step, moving_average};
+pub use update::{AdamWStep, MomentumStep, adamw_step, momentum_step, moving_average, norm};

@@ -343,6 +343,11 @@ fn trust_ratio<B: Backend>(
     (param_norm * eta / direction_norm).mask_fill(degenerate, 1.0)
 }
 
+pub(crate) fn norm<B: Backend>(values: FloatTensor<B>) -> FloatTensor<B> {
+    let values = tensor::<B, 1>(values);
+    primitive((values.clone() * values).sum().sqrt())
+}
+
 pub(crate) fn moving_average<B: Backend>(
     target: FloatTensor<B>,
     source: FloatTensor<B>,

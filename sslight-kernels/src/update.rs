@@ -93,6 +93,11 @@ pub fn moving_average<B: Backend>(
     ))
 }
 
+/// The Euclidean length, `[n]` to `[1]`.
+pub fn norm<B: Backend>(values: Tensor<B, 1>) -> Tensor<B, 1> {
+    tensor(B::norm(primitive(values)))
+}
+
 fn same_length<B: Backend>(what: &str, a: &Tensor<B, 1>, b: &Tensor<B, 1>) {
     let (a, b) = (a.dims(), b.dims());
     assert!(a == b, "{what}: shapes {a:?} and {b:?} differ");

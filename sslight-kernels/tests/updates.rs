@@ -7,7 +7,7 @@ use burn_ndarray::NdArray;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sslight_kernels::{
-    AdamWStep, Backend, MomentumStep, adamw_step, momentum_step, moving_average,
+    AdamWStep, Backend, MomentumStep, adamw_step, momentum_step, moving_average, norm,
 };
 
 /// For f64 there are no kernels, so this runs the default bodies.
@@ -189,4 +189,42 @@ fn the_moving_average_equals_its_formula_and_leaves_other_owners_alone() {
         ));
         assert_close(&format!("average of {len}"), &got, &want);
     }
+}
+
+#[test]
+fn the_norm_equals_that_of_f64_and_tells_of_values_that_are_no_numbers() {
+    for len in LENGTHS {
+        let want = host(norm(tensor::<Oracle>(len, 3)));
+        for got in [
+            host(norm(tensor::<Flex>(len, 3))),
+            host(norm(tensor::<NdArray>(len, 3))),
+        ] {
+            assert!(
+                (got[0] / want[0] - 1.0).abs() < 1e-6,
+                "{len}: {got:?} {want:?}"
+            );
+        }
+        // Its square does not fit into f32.
+        let large = host(norm(tensor::<Flex>(len, 3) * 1e30));
+        assert!(
+            (large[0] / want[0] / 1e30 - 1.0).abs() < 1e-5,
+            "{len}: {large:?}"
+        );
+        let mut values = values(len, 3);
+        values[len - 1] = f32::NAN;
+        let broken =
+            Tensor::<Flex, 1>::from_data(TensorData::new(values, [len]), &Default::default());
+        assert!(host(norm(broken))[0].is_nan());
+    }
+    // A view of every second value, which is no row of memory.
+    let every_second = tensor::<Flex>(34, 5)
+        .reshape([17, 2])
+        .narrow(1, 1, 1)
+        .reshape([17]);
+    let want = host(every_second.clone())
+        .iter()
+        .map(|v| v * v)
+        .sum::<f64>()
+        .sqrt();
+    assert!((host(norm(every_second))[0] / want - 1.0).abs() < 1e-6);
 }

@@ -6,6 +6,7 @@ mod classify;
 mod damaged;
 mod embed;
 mod exchange;
+mod faults;
 mod knn;
 mod program;
 mod soak;

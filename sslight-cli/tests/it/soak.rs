@@ -245,10 +245,18 @@ fn runs_that_are_killed_at_random_instants_end_with_the_bits_of_one_that_is_not(
     photos(folder.path());
     for method in METHODS {
         let whole = folder.path().join("whole");
-        let output = pretrain(folder.path(), method, "2", "whole").output().unwrap();
+        let output = pretrain(folder.path(), method, "2", "whole")
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{}", said(&output.stderr));
         let (expected, files) = (metrics(&whole), checkpoint(&whole));
-        assert_eq!(expected.iter().filter(|line| line["kind"] == "step").count(), 90);
+        assert_eq!(
+            expected
+                .iter()
+                .filter(|line| line["kind"] == "step")
+                .count(),
+            90
+        );
         assert_eq!(files.len(), 5, "{:?}", files.keys());
         for workers in ["1", "4"] {
             let (mut fate, mut runs) = (Fate::default(), 0);
@@ -261,7 +269,11 @@ fn runs_that_are_killed_at_random_instants_end_with_the_bits_of_one_that_is_not(
                 assert_eq!(differs, None, "{} {workers} {part:?}", method[0]);
                 assert_eq!(found.len(), expected.len());
                 for (name, content) in checkpoint(&out) {
-                    assert!(content == files[&name], "{} {workers}: {name} differs", method[0]);
+                    assert!(
+                        content == files[&name],
+                        "{} {workers}: {name} differs",
+                        method[0]
+                    );
                 }
                 fs::remove_dir_all(&out).unwrap();
                 fate.kills += part.kills;
@@ -269,7 +281,10 @@ fn runs_that_are_killed_at_random_instants_end_with_the_bits_of_one_that_is_not(
                 fate.before_any += part.before_any;
                 runs += 1;
             }
-            println!("{} workers={workers}: {fate:?}, {runs} runs ended alike", method[0]);
+            println!(
+                "{} workers={workers}: {fate:?}, {runs} runs ended alike",
+                method[0]
+            );
             // In the long form it would say little if none had met a checkpoint that is being written.
             assert!(kills < 20 || fate.while_writing > 0);
         }

@@ -299,7 +299,10 @@ impl CheckpointStore {
     /// Removes a checkpoint. It loses its name first, so that an interruption leaves no folder `step-N` with a part of
     /// it.
     fn remove(&self, step: usize) -> Result<(), FileError> {
-        let (folder, gone) = (self.folder(step), self.root.join(format!(".step-{step:08}.old")));
+        let (folder, gone) = (
+            self.folder(step),
+            self.root.join(format!(".step-{step:08}.old")),
+        );
         remove_folder(&gone)?;
         match fs::rename(&folder, &gone) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),

@@ -9,6 +9,7 @@
 //! are built in. Derived values (peak learning rate, steps, loss weights) are methods of [`RunConfig`] and
 //! never written back.
 
+mod annotated;
 mod auto;
 mod checks;
 mod choices;
@@ -37,6 +38,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use annotated::{Annotated, read_annotated};
 pub use choices::{
     Backbone, BackendChoice, Cache, Family, FinetuneHead, Interpolation, KnnProtocol, LrUpdate,
     Method, OnCollapse, OptimizerKind, Recipe, ScheduleKind,

@@ -28,6 +28,16 @@ pub struct FeatureSpread {
     pub relative: f64,
 }
 
+impl FeatureSpread {
+    /// The spread of vectors of length `dim`.
+    pub fn of(std: f64, dim: usize) -> Self {
+        Self {
+            std,
+            relative: std * (dim as f64).sqrt(),
+        }
+    }
+}
+
 impl FeatureSet {
     /// Number of images.
     pub fn len(&self) -> usize {
@@ -63,10 +73,7 @@ impl FeatureSet {
             .map(|(sum, squares)| (squares / count - (sum / count).powi(2)).max(0.0).sqrt())
             .sum::<f64>()
             / self.dim as f64;
-        Some(FeatureSpread {
-            std,
-            relative: std * (self.dim as f64).sqrt(),
-        })
+        Some(FeatureSpread::of(std, self.dim))
     }
 }
 

@@ -7,6 +7,7 @@ mod pairs;
 pub mod queue;
 pub mod simclr;
 pub mod sinkhorn;
+mod spread;
 pub mod swav;
 mod targets;
 
@@ -15,4 +16,5 @@ pub(crate) mod testing;
 
 pub use cross_entropy::cross_entropy;
 pub use pairs::{GLOBAL_VIEWS, PairTerms, PairWeights, cross_view_terms};
+pub use spread::{SpreadStats, spread};
 pub use targets::{TargetStats, target_stats};

@@ -78,6 +78,11 @@ macro_rules! methods {
                 match self { $(Self::$Variant(method) => method.backbone(),)+ }
             }
 
+            /// See [`Method::teacher_backbone`].
+            pub fn teacher_backbone(&self) -> Option<&Backbone<B>> {
+                match self { $(Self::$Variant(method) => method.teacher_backbone(),)+ }
+            }
+
             /// See [`Method::classifier`].
             pub fn classifier(&self) -> Option<&Linear<B>> {
                 match self { $(Self::$Variant(method) => method.classifier(),)+ }

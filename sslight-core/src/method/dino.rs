@@ -175,6 +175,10 @@ impl<B: AutodiffBackend> Method<B> for Dino<B> {
         &self.student.backbone
     }
 
+    fn teacher_backbone(&self) -> Option<&Backbone<B>> {
+        Some(&self.teacher.backbone)
+    }
+
     fn classifier(&self) -> Option<&Linear<B>> {
         self.classifier.as_ref()
     }

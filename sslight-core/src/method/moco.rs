@@ -189,6 +189,10 @@ impl<B: AutodiffBackend> Method<B> for Moco<B> {
         &self.query.backbone
     }
 
+    fn teacher_backbone(&self) -> Option<&Backbone<B>> {
+        Some(&self.key.backbone)
+    }
+
     fn classifier(&self) -> Option<&Linear<B>> {
         self.classifier.as_ref()
     }
@@ -220,8 +224,11 @@ impl<B: AutodiffBackend> Method<B> for Moco<B> {
         let keys = self.key.embed(keys).detach();
 
         let global_view = student.clone().narrow(0, 0, batch.batch);
+        let queries = self.query.embed(student);
+        let of_one_view = queries.clone().narrow(0, 0, batch.batch);
+        let [_, negatives] = self.queue.value().dims();
         let similarities = similarities(
-            self.query.embed(student),
+            queries,
             keys.clone(),
             self.queue.value(),
             self.step.temperature,
@@ -233,6 +240,7 @@ impl<B: AutodiffBackend> Method<B> for Moco<B> {
             ema_momentum: Some(values.ema_momentum),
             ..StepOutput::new(loss.clone(), values)
         };
+        let output = output.with_embeddings(of_one_view, ((1 + negatives) as f64).ln());
         Lesson {
             loss,
             output: output.with_terms(terms).with_probe(probe),

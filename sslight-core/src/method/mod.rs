@@ -25,7 +25,10 @@ use sslight_models::nn::Linear;
 use crate::schedule::Clock;
 
 pub use any::AnyMethod;
-pub use output::{StepOutput, StepStats, TargetSummary, ValidationStats};
+pub use output::{
+    BrokenGradients, EmbeddingStats, EmbeddingSummary, GradientSummary, StepOutput, StepStats,
+    TargetSummary, ValidationStats,
+};
 pub use setup::MethodSetup;
 pub use step::{Features, Lesson, Phase, StepOptions};
 pub use views::{StochasticDepth, ViewBatch};
@@ -49,6 +52,11 @@ pub trait Method<B: AutodiffBackend>: AutodiffModule<B> {
 
     /// The backbone that is trained, evaluated and exported: the student's, or the query encoder's.
     fn backbone(&self) -> &Backbone<B>;
+
+    /// The backbone of the teacher or key encoder, which follows [`backbone`](Self::backbone), if there is one.
+    fn teacher_backbone(&self) -> Option<&Backbone<B>> {
+        None
+    }
 
     /// The linear classifier on its features, if one is trained along.
     fn classifier(&self) -> Option<&Linear<B>>;

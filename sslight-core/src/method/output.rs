@@ -4,7 +4,8 @@ use burn::tensor::Tensor;
 use burn_train::ItemLazy;
 use sslight_models::backend::Backend;
 
-use crate::loss::{PairTerms, TargetStats};
+use crate::eval::FeatureSpread;
+use crate::loss::{PairTerms, SpreadStats, TargetStats, spread};
 use crate::schedule::StepValues;
 
 /// The losses of one step, still on the device.
@@ -24,8 +25,23 @@ pub struct StepOutput<B: Backend> {
     pub teacher_temp: Option<f64>,
     /// What the targets look like, where the method has targets over outputs.
     pub targets: Option<TargetStats<B>>,
+    /// What the embeddings of one view look like, where the method contrasts embeddings.
+    pub embeddings: Option<EmbeddingStats<B>>,
+    /// Spread of the trained backbone's features of one view.
+    pub features: Option<SpreadStats<B>>,
+    /// Norm of each parameter's gradient before clipping, in the order of [`crate::optim::grads::names`].
+    pub grad_norms: Option<Tensor<B, 1>>,
     /// The schedules' values.
     pub values: StepValues,
+}
+
+/// Embeddings that are told from each other, still on the device.
+#[derive(Debug, Clone)]
+pub struct EmbeddingStats<B: Backend> {
+    /// How much they differ.
+    pub spread: SpreadStats<B>,
+    /// The loss of embeddings that are all alike.
+    pub chance_loss: f64,
 }
 
 impl<B: Backend> StepOutput<B> {
@@ -39,6 +55,9 @@ impl<B: Backend> StepOutput<B> {
             ema_momentum: None,
             teacher_temp: None,
             targets: None,
+            embeddings: None,
+            features: None,
+            grad_norms: None,
             values,
         }
     }
@@ -58,6 +77,10 @@ impl<B: Backend> StepOutput<B> {
             return sum;
         }
         let share = |sum: Tensor<B, 1>| sum / count as f64;
+        let share_spread = |sum: SpreadStats<B>| SpreadStats {
+            std: share(sum.std),
+            ..sum
+        };
         Self {
             loss: share(sum.loss),
             loss_global: sum.loss_global.map(share),
@@ -68,6 +91,11 @@ impl<B: Backend> StepOutput<B> {
                 winners: share(targets.winners),
                 ..targets
             }),
+            embeddings: sum.embeddings.map(|embeddings| EmbeddingStats {
+                spread: share_spread(embeddings.spread),
+                ..embeddings
+            }),
+            features: sum.features.map(share_spread),
             ..sum
         }
     }
@@ -78,6 +106,12 @@ impl<B: Backend> StepOutput<B> {
             right: Option<Tensor<B, 1>>,
         ) -> Option<Tensor<B, 1>> {
             Some(left? + right?)
+        }
+        fn plus_spread<B: Backend>(left: SpreadStats<B>, right: SpreadStats<B>) -> SpreadStats<B> {
+            SpreadStats {
+                std: left.std + right.std,
+                ..left
+            }
         }
         Self {
             loss: self.loss + other.loss,
@@ -92,6 +126,17 @@ impl<B: Backend> StepOutput<B> {
                     winners: left.winners + right.winners,
                     ..left
                 }),
+            embeddings: self
+                .embeddings
+                .zip(other.embeddings)
+                .map(|(left, right)| EmbeddingStats {
+                    spread: plus_spread(left.spread, right.spread),
+                    ..left
+                }),
+            features: self
+                .features
+                .zip(other.features)
+                .map(|(left, right)| plus_spread(left, right)),
             ..self
         }
     }
@@ -101,6 +146,18 @@ impl<B: Backend> StepOutput<B> {
         Self {
             loss_global: Some(terms.global.detach()),
             loss_local: terms.local.map(Tensor::detach),
+            ..self
+        }
+    }
+
+    /// The same with what the embeddings of one view, `[rows, d]`, look like; equal ones would have the loss `chance_loss`.
+    pub fn with_embeddings(self, embeddings: Tensor<B, 2>, chance_loss: f64) -> Self {
+        let spread = spread(embeddings.detach());
+        Self {
+            embeddings: Some(EmbeddingStats {
+                spread,
+                chance_loss,
+            }),
             ..self
         }
     }
@@ -139,6 +196,55 @@ impl TargetSummary {
     }
 }
 
+/// [`EmbeddingStats`] on the host.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EmbeddingSummary {
+    /// How much embeddings differ.
+    pub spread: FeatureSpread,
+    /// The loss of embeddings that are all alike.
+    pub chance_loss: f64,
+}
+
+/// The gradients of a step on the host.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GradientSummary {
+    /// Euclidean norm over all parameters, before clipping.
+    pub norm: f64,
+    /// Parameters whose gradient holds a value that is no number, if there are any.
+    pub broken: Option<BrokenGradients>,
+}
+
+/// Gradients that hold a value that is no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BrokenGradients {
+    /// The place among [`crate::optim::grads::names`] of the first one that the backward pass came to, which is the last one
+    /// of the forward pass: what lies before it got it from there.
+    pub first: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+impl GradientSummary {
+    /// The summary of the norms of single gradients.
+    pub fn of(norms: &[f32]) -> Self {
+        let squares = norms.iter().map(|norm| f64::from(*norm).powi(2));
+        let broken = norms
+            .iter()
+            .enumerate()
+            .filter(|(_, norm)| !norm.is_finite());
+        Self {
+            norm: squares.sum::<f64>().sqrt(),
+            broken: broken
+                .clone()
+                .next_back()
+                .map(|(first, _)| BrokenGradients {
+                    first,
+                    count: broken.count(),
+                }),
+        }
+    }
+}
+
 /// A [`StepOutput`] on the host.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepStats {
@@ -156,6 +262,12 @@ pub struct StepStats {
     pub teacher_temp: Option<f64>,
     /// What the targets look like, where the method has targets over outputs.
     pub targets: Option<TargetSummary>,
+    /// What the embeddings of one view look like, where the method contrasts embeddings.
+    pub embeddings: Option<EmbeddingSummary>,
+    /// Spread of the trained backbone's features of one view.
+    pub features: Option<FeatureSpread>,
+    /// The gradients.
+    pub gradients: Option<GradientSummary>,
     /// The schedules' values.
     pub values: StepValues,
 }
@@ -168,6 +280,7 @@ impl<B: Backend> ItemLazy for StepOutput<B> {
             let values = sslight_models::params::host_values(tensor);
             values.first().map_or(f64::NAN, |value| f64::from(*value))
         };
+        let spread = |spread: SpreadStats<B>| FeatureSpread::of(scalar(spread.std), spread.dim);
         StepStats {
             loss: scalar(self.loss),
             loss_global: self.loss_global.map(scalar),
@@ -181,6 +294,13 @@ impl<B: Backend> ItemLazy for StepOutput<B> {
                 rows: targets.rows,
                 outputs: targets.outputs,
             }),
+            embeddings: self.embeddings.map(|embeddings| EmbeddingSummary {
+                spread: spread(embeddings.spread),
+                chance_loss: embeddings.chance_loss,
+            }),
+            features: self.features.map(spread),
+            gradients: (self.grad_norms)
+                .map(|norms| GradientSummary::of(&sslight_models::params::host_values(norms))),
             values: self.values,
         }
     }
@@ -200,6 +320,8 @@ pub struct ValidationStats {
     pub feature_std: Option<f64>,
     /// Accuracy of the classifier that is trained along, in percent.
     pub probe_top1: Option<f64>,
+    /// Exponential of the entropy of the features' singular values.
+    pub effective_rank: Option<f64>,
 }
 
 impl ItemLazy for ValidationStats {
@@ -207,5 +329,18 @@ impl ItemLazy for ValidationStats {
 
     fn sync(self) -> Self {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_broken_gradient_is_the_one_nearest_to_the_loss() {
+        let found = GradientSummary::of(&[f32::NAN, f32::INFINITY, 3.0]);
+        assert_eq!(found.broken, Some(BrokenGradients { first: 1, count: 2 }));
+        let whole = GradientSummary::of(&[3.0, 0.0, 4.0]);
+        assert_eq!((whole.norm, whole.broken), (5.0, None));
     }
 }

@@ -147,13 +147,17 @@ impl<B: AutodiffBackend> Method<B> for Simclr<B> {
         let features = features.student;
         let first_view = features.clone().narrow(0, 0, batch.batch);
         let embeddings = self.network.head.forward(features, BatchMode::Batch);
+        let embeddings = l2_normalize(embeddings);
+        let of_one_view = embeddings.clone().narrow(0, 0, batch.batch);
+        let others = (GLOBAL_VIEWS * batch.batch - 1) as f64;
         let terms = PairTerms {
-            global: nt_xent(l2_normalize(embeddings), self.step.temperature),
+            global: nt_xent(embeddings, self.step.temperature),
             local: None,
         };
         let probe = probe_loss(self.classifier.as_ref(), first_view, batch.labels.as_ref());
         let loss = add_probe(terms.global.clone(), probe.as_ref());
-        let output = StepOutput::new(loss.clone(), self.clock.now());
+        let output = StepOutput::new(loss.clone(), self.clock.now())
+            .with_embeddings(of_one_view, others.ln());
         Lesson {
             loss,
             output: output.with_terms(terms).with_probe(probe),

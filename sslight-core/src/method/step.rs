@@ -10,6 +10,8 @@ use sslight_models::backend::{AutodiffBackend, Backend};
 
 use super::views::{PassOfViews, StochasticDepth};
 use super::{Method, StepOutput, ViewBatch};
+use crate::loss::spread;
+use crate::optim::grads;
 
 /// What all methods do alike in a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,9 +101,15 @@ pub(super) fn learn_batch<B: AutodiffBackend, M: Method<B>>(
     }
     method.remember(traces);
     let mut grads = grads.grads();
+    let output = StepOutput::mean(outputs);
+    let norms = grads::norm_of_each(&method, &mut grads, &output.loss.device());
     method.restrain(&mut grads);
     watch(Phase::Buffers);
-    (StepOutput::mean(outputs), grads)
+    let output = StepOutput {
+        grad_norms: Some(Tensor::from_inner(norms)),
+        ..output
+    };
+    (output, grads)
 }
 
 /// Backbone and loss have a tape each, joined by the gradient of the features, so that the backbone's may be made
@@ -152,6 +160,10 @@ fn learn_part<B: AutodiffBackend, M: Method<B>>(
     };
     let of_features = student.grad_remove(&mut gradients);
     add(GradientsParams::from_grads(gradients, method));
+    let output = StepOutput {
+        features: Some(spread(student.detach().narrow(0, 0, batch.batch))),
+        ..output
+    };
     watch(Phase::HeadAndLoss);
 
     let Some(of_features) = of_features else {

@@ -62,6 +62,34 @@ pub fn norms<B: AutodiffBackend, M: Module<B>>(
     norms
 }
 
+/// The Euclidean norm of each gradient, `[parameters]` in the order of [`names`]; 0 where there is none. Stays on the
+/// device.
+pub fn norm_of_each<B: AutodiffBackend, M: Module<B>>(
+    module: &M,
+    grads: &mut GradientsParams,
+    device: &B::Device,
+) -> Tensor<B::InnerBackend, 1> {
+    let mut norms = Vec::new();
+    for_each_grad::<B, M>(module, grads, |_, grad| {
+        norms.push(match &grad {
+            Some(grad) => sslight_kernels::norm(grad.clone()),
+            None => Tensor::zeros([1], device),
+        });
+        grad
+    });
+    Tensor::cat(norms, 0)
+}
+
+/// The names of the parameters that may have a gradient.
+pub fn names<B: AutodiffBackend, M: Module<B>>(module: &M) -> Vec<String> {
+    let mut names = Vec::new();
+    for_each_grad::<B, M>(module, &mut GradientsParams::new(), |name, grad| {
+        names.push(name.to_string());
+        grad
+    });
+    names
+}
+
 fn for_each_grad<B: AutodiffBackend, M: Module<B>>(
     module: &M,
     grads: &mut GradientsParams,

@@ -125,15 +125,15 @@ pub enum RunError {
         /// What is wrong.
         reason: String,
     },
-    /// The loss is not a number any more.
+    /// A loss or a gradient is not a number any more.
     #[error(
-        "step {step}: the loss is {loss}; the last good checkpoint is kept; lower optim.base_lr, or set optim.clip_grad=3.0, and start again from it with another out=PATH and resume=CHECKPOINT"
+        "step {step}: {what}; the last good checkpoint is kept; lower optim.base_lr, or set optim.clip_grad=3.0, and start again from it with another out=PATH and resume=CHECKPOINT"
     )]
     NotFinite {
         /// The step.
         step: usize,
-        /// Its loss.
-        loss: f64,
+        /// What is no number, and where it was met first.
+        what: String,
     },
     /// Training has collapsed, and `health.on_collapse=stop` was given.
     #[error("step {step}: training has collapsed: {reason}; {advice}")]

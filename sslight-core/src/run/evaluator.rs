@@ -13,7 +13,7 @@ use super::assemble;
 use crate::config::{KnnProtocol, RunConfig};
 use crate::eval::knn::{self, KnnConfig, KnnScore};
 use crate::eval::{
-    EvalError, Extractor, FeatureSet, FeatureSpread, classifier_accuracy, features,
+    EvalError, Extractor, FeatureSet, FeatureSpectrum, FeatureSpread, classifier_accuracy, features,
 };
 use crate::observe::StopHandle;
 
@@ -31,6 +31,8 @@ pub struct KnnReport {
     pub top5: Option<f64>,
     /// How much the features differ.
     pub spread: Option<FeatureSpread>,
+    /// How many directions they differ in.
+    pub spectrum: Option<FeatureSpectrum>,
     /// Accuracy in percent of the classifier that is trained along, if there is one.
     pub probe_top1: Option<f64>,
 }
@@ -187,6 +189,7 @@ impl Evaluator {
             top1: best.map(|score| score.top1),
             top5: best.map(|score| score.top5),
             spread: found.queries.spread(),
+            spectrum: FeatureSpectrum::of(&found.queries),
             probe_top1: classifier
                 .filter(|_| self.labelled)
                 .and_then(|classifier| classifier_accuracy(&found.queries, classifier, device)),

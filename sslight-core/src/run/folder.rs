@@ -45,10 +45,11 @@ impl RunFolder {
     /// # Errors
     /// If the folder holds something else, a run of another configuration, or one that may not be continued.
     pub fn open(
-        config: &RunConfig,
+        resolved: &ResolvedConfig,
         data: DataFacts,
         store_of: &dyn Fn(&Self) -> CheckpointStore,
     ) -> Result<(Self, Option<Resumed>), RunError> {
+        let config = &resolved.config;
         let path = config.out_dir();
         let state = Occupancy::of(&path)?;
         if state == Occupancy::Other {
@@ -72,7 +73,7 @@ impl RunFolder {
         let lock = lock(&path)?;
         remove_drafts(&path)?;
         let config_path = path.join(CONFIG_FILE);
-        replace(&config_path, config.to_toml()?.as_bytes())?;
+        replace(&config_path, resolved.to_annotated_toml()?.as_bytes())?;
         let folder = Self {
             metrics: append(&path.join(METRICS_FILE))?,
             log: append(&path.join(LOG_FILE))?,
@@ -396,7 +397,11 @@ pub(super) fn checkpoint_at(path: &Path) -> Result<Option<Found>, RunError> {
         .and_then(|digits| digits.parse::<usize>().ok());
     Ok(match (step, path.parent()) {
         (Some(step), Some(root)) => Some(CheckpointStore::new(root, Keep::last(1)).verify(step)?),
-        _ => CheckpointStore::new(path.join(CHECKPOINTS), Keep::last(1)).newest()?.0,
+        _ => {
+            CheckpointStore::new(path.join(CHECKPOINTS), Keep::last(1))
+                .newest()?
+                .0
+        }
     })
 }
 

@@ -73,7 +73,7 @@ use crate::method::{AnyMethod, MethodSetup};
 use crate::observe::{
     Level, Notice, Observer, RunEvent, SaveHandle, StartInfo, StopHandle, Summary,
 };
-use crate::optim::GroupedOptimizer;
+use crate::optim::{GroupedOptimizer, grads};
 use crate::schedule::Clock;
 use init::InitialWeights;
 use session::{BACKBONE_FILE, Floors, Session};
@@ -183,7 +183,7 @@ fn run<B: AutodiffBackend>(
         true => None,
         false => InitialWeights::read(config, method.backbone())?,
     };
-    let (mut folder, resumed) = RunFolder::open(config, facts, &store_of)?;
+    let (mut folder, resumed) = RunFolder::open(resolved, facts, &store_of)?;
     let store = Arc::new(store_of(&folder));
     let first_step = resumed.as_ref().map_or(0, |resumed| resumed.state.step);
     if first_step == 0 && initial.is_none() {
@@ -280,7 +280,8 @@ fn run<B: AutodiffBackend>(
         state,
         progress: session::Progress::new(&data.loader, start.total_steps),
         pending: Vec::new(),
-        watch: health::CollapseWatch::default(),
+        layers: grads::names::<B, _>(&method),
+        pace: health::PaceWatch::default(),
         error: None,
     };
     let strategy = StepStrategy::<B>::new(

@@ -140,5 +140,8 @@ impl SavedNetworks {
 
 /// The store that a checkpoint is in.
 fn store_of(found: &Found) -> CheckpointStore {
-    CheckpointStore::new(found.folder.parent().unwrap_or(Path::new("")), Keep::last(1))
+    CheckpointStore::new(
+        found.folder.parent().unwrap_or(Path::new("")),
+        Keep::last(1),
+    )
 }

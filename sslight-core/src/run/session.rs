@@ -9,15 +9,17 @@ use burn_train::ItemLazy;
 use serde::{Deserialize, Serialize};
 use sslight_data::Loader;
 use sslight_models::backend::AutodiffBackend;
-use sslight_models::weights;
+use sslight_models::params::is_buffer;
+use sslight_models::{Backbone, weights};
 
 use super::evaluator::{Evaluator, KnnReport};
 use super::folder::{CONFIG_FILE, RunFolder};
-use super::health::{CollapseWatch, Finding};
+use super::health::{self, CollapseWatch, Finding, Pace, PaceWatch};
 use super::state::{RunState, STATE_FILE};
 use super::{RunError, assemble};
 use crate::checkpoint::{CheckpointError, CheckpointStore};
-use crate::config::{OnCollapse, RunConfig};
+use crate::config::{Method, OnCollapse, RunConfig};
+use crate::eval::FeatureSpectrum;
 use crate::learner::{Feed, RunHooks, StepReady, Stop};
 use crate::method::{AnyMethod, StepOutput, StepStats, ValidationStats};
 use crate::observe::{
@@ -27,6 +29,9 @@ use crate::observe::{
 
 /// The exported backbone, in the run folder and in each checkpoint.
 pub const BACKBONE_FILE: &str = "backbone.safetensors";
+
+/// Singular values that are told at the end of an epoch.
+const TOLD_VALUES: usize = 64;
 
 /// The kNN scores that training has to beat, in percent; absent without labels.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -85,14 +90,16 @@ impl Progress {
         }
     }
 
-    /// Images per second and the share of time spent waiting, since the last call.
-    fn take(&mut self) -> (f64, f64) {
-        let seconds = self.reported.elapsed().as_secs_f64().max(1e-9);
-        let waited = self.loader.waited();
-        let share = waited.saturating_sub(self.waited).as_secs_f64() / seconds;
-        let speed = self.images as f64 / seconds;
+    /// The pace since the last call.
+    fn take(&mut self) -> Pace {
+        let waited = self.loader.waited().saturating_sub(self.waited);
+        let pace = Pace {
+            images: self.images,
+            seconds: self.reported.elapsed().as_secs_f64(),
+            waited: waited.as_secs_f64(),
+        };
         self.restart();
-        (speed, share.min(1.0))
+        pace
     }
 
     /// Leaves out the time since the last report, which was not training.
@@ -101,6 +108,45 @@ impl Progress {
         self.waited = self.loader.waited();
         self.images = 0;
     }
+}
+
+/// What of a step is no number, in words.
+fn not_finite(stats: &StepStats, layers: &[String]) -> Option<String> {
+    let broken = stats.gradients.and_then(|gradients| gradients.broken);
+    let of_gradients = broken.map(|broken| {
+        let layer = layers
+            .get(broken.first)
+            .map_or("a parameter", String::as_str);
+        let others = match broken.count {
+            1 => "no other is".to_string(),
+            count => format!(
+                "{count} of {} are, this one first on the way back",
+                layers.len()
+            ),
+        };
+        format!("the gradient of {layer} is not a number ({others})")
+    });
+    match (stats.loss.is_finite(), of_gradients) {
+        (true, gradients) => gradients,
+        (false, None) => Some(format!("the loss is {}", stats.loss)),
+        (false, Some(gradients)) => Some(format!("the loss is {}, {gradients}", stats.loss)),
+    }
+}
+
+/// The distance between the parameters of two networks of one kind, in units of the length of `to`.
+fn distance<B: AutodiffBackend>(from: &Backbone<B>, to: &Backbone<B>) -> f64 {
+    let values = |network: &Backbone<B>| weights::named_tensors(&network.valid());
+    let (mut apart, mut length) = (0.0, 0.0);
+    for (from, to) in values(from).iter().zip(values(to)) {
+        if is_buffer(&to.name) {
+            continue;
+        }
+        for (from, to) in from.values.iter().zip(to.values) {
+            apart += f64::from(from - to).powi(2);
+            length += f64::from(to).powi(2);
+        }
+    }
+    (apart / length).sqrt()
 }
 
 /// The hooks of a run.
@@ -119,7 +165,9 @@ pub struct Session<B: AutodiffBackend> {
     pub state: RunState,
     pub progress: Progress,
     pub pending: Vec<StepOutput<B>>,
-    pub watch: CollapseWatch,
+    /// Names of the parameters, as [`grads::names`](crate::optim::grads::names) has them.
+    pub layers: Vec<String>,
+    pub pace: PaceWatch,
     pub error: Option<RunError>,
 }
 
@@ -150,17 +198,14 @@ impl<B: AutodiffBackend> Session<B> {
         let mut last = None;
         for output in std::mem::take(&mut self.pending) {
             let stats = output.sync();
-            if !stats.loss.is_finite() {
-                return Err(RunError::NotFinite {
-                    step: stats.values.step,
-                    loss: stats.loss,
-                });
+            if let Some(what) = not_finite(&stats, &self.layers) {
+                return Err(self.broken(stats.values.step, what));
             }
             self.state.epoch_loss_sum += stats.loss;
             self.state.epoch_losses += 1;
             self.state.last_loss = stats.loss;
-            if let Some(finding) = self.watch.after_step(&stats) {
-                self.collapsed(stats.values.step + 1, finding)?;
+            for finding in self.state.watch.after_step(&stats) {
+                self.found(stats.values.step + 1, finding)?;
             }
             last = Some(stats);
         }
@@ -186,7 +231,8 @@ impl<B: AutodiffBackend> Session<B> {
     }
 
     fn report_step(&mut self, stats: &StepStats) -> Result<(), RunError> {
-        let (images_per_s, data_wait) = self.progress.take();
+        let pace = self.progress.take();
+        let seconds = pace.seconds.max(1e-9);
         let values = stats.values;
         self.tell(RunEvent::Step(StepReport {
             step: values.step,
@@ -200,10 +246,37 @@ impl<B: AutodiffBackend> Session<B> {
             teacher_temp: stats.teacher_temp,
             target_entropy: stats.targets.map(|targets| targets.entropy),
             target_usage: stats.targets.map(|targets| targets.usage()),
-            images_per_s,
-            data_wait,
+            grad_norm: stats.gradients.map(|gradients| gradients.norm),
+            feature_std: stats.features.map(|spread| spread.std),
+            embedding_std: stats.embeddings.map(|embeddings| embeddings.spread.std),
+            queue_age: self.queue_age(values.step),
+            images_per_s: pace.images as f64 / seconds,
+            data_wait: (pace.waited / seconds).min(1.0),
             total_steps: self.progress.total_steps,
-        }))
+        }))?;
+        match self.pace.after_report(pace) {
+            Some(finding) => self.found(values.step + 1, finding),
+            None => Ok(()),
+        }
+    }
+
+    /// The age of the oldest entry of the queue after a step, in epochs.
+    fn queue_age(&self, step: usize) -> Option<f64> {
+        let images = self.images();
+        let (length, first_step) = match self.config.method {
+            Method::Moco => (self.config.moco_queue_length(images), 0),
+            Method::Swav => {
+                let first_epoch = self.config.swav_queue_start_epoch();
+                let per_epoch = self.config.steps_per_epoch(images);
+                (
+                    self.config.swav_queue_length(images),
+                    first_epoch * per_epoch,
+                )
+            }
+            Method::Dino | Method::Simclr | Method::Supervised => return None,
+        };
+        let entered = (step + 1).saturating_sub(first_step) * self.config.batch_size;
+        (length > 0).then(|| entered.min(length) as f64 / images.max(1) as f64)
     }
 
     fn epoch(
@@ -222,6 +295,17 @@ impl<B: AutodiffBackend> Session<B> {
             None
         };
         let spread = report.as_ref().and_then(|report| report.spread);
+        let spectrum = report.as_ref().and_then(|report| report.spectrum.clone());
+        let ema_distance = model
+            .teacher_backbone()
+            .map(|teacher| distance(teacher, model.backbone()));
+        let measured = ValidationStats {
+            knn_top1: report.as_ref().and_then(|report| report.top1),
+            knn_top5: report.as_ref().and_then(|report| report.top5),
+            feature_std: spread.map(|spread| spread.std),
+            probe_top1: report.as_ref().and_then(|report| report.probe_top1),
+            effective_rank: spectrum.as_ref().map(FeatureSpectrum::effective_rank),
+        };
         let loss = self.state.epoch_loss_sum / self.state.epoch_losses.max(1) as f64;
         self.state.epoch_loss_sum = 0.0;
         self.state.epoch_losses = 0;
@@ -229,27 +313,25 @@ impl<B: AutodiffBackend> Session<B> {
             epoch,
             step: steps_done,
             loss,
-            knn_top1: report.as_ref().and_then(|report| report.top1),
-            knn_top5: report.as_ref().and_then(|report| report.top5),
-            feature_std: spread.map(|spread| spread.std),
-            probe_top1: report.as_ref().and_then(|report| report.probe_top1),
+            knn_top1: measured.knn_top1,
+            knn_top5: measured.knn_top5,
+            feature_std: measured.feature_std,
+            effective_rank: measured.effective_rank,
+            spectrum: spectrum.map(|spectrum| spectrum.largest(TOLD_VALUES)),
+            ema_distance,
+            probe_top1: measured.probe_top1,
             seconds: self.progress.epoch_started.elapsed().as_secs_f64(),
-            ..EpochReport::default()
         }))?;
-        if let Some(finding) =
-            spread.and_then(|s| CollapseWatch::after_epoch(steps_done, s.std, s.relative))
-        {
-            self.collapsed(steps_done, finding)?;
+        let of_features =
+            spread.and_then(|s| CollapseWatch::after_epoch(steps_done, s.std, s.relative));
+        let of_teacher = ema_distance.and_then(health::of_teacher);
+        for finding in of_features.into_iter().chain(of_teacher) {
+            self.found(steps_done, finding)?;
         }
         self.state.epochs_told = Some(epoch + 1);
         self.progress.epoch_started = Instant::now();
         self.progress.restart();
-        Ok(ValidationStats {
-            knn_top1: report.as_ref().and_then(|report| report.top1),
-            knn_top5: report.as_ref().and_then(|report| report.top5),
-            feature_std: spread.map(|spread| spread.std),
-            probe_top1: report.as_ref().and_then(|report| report.probe_top1),
-        })
+        Ok(measured)
     }
 
     fn evaluate(&mut self, model: &AnyMethod<B>) -> Result<KnnReport, RunError> {
@@ -263,26 +345,44 @@ impl<B: AutodiffBackend> Session<B> {
         Ok(report)
     }
 
-    /// Tells of a collapse, or ends the run with it.
-    fn collapsed(&mut self, step: usize, finding: Finding) -> Result<(), RunError> {
-        let advice = self.config.method.against_collapse();
+    /// Tells of something that is not as it should be, or ends the run with it if it is a collapse and that was asked for.
+    fn found(&mut self, step: usize, finding: Finding) -> Result<(), RunError> {
         let Finding {
+            name,
             reason,
+            advice,
             mut details,
         } = finding;
+        let collapsed = advice.is_none();
+        let advice = advice.unwrap_or_else(|| self.config.method.against_collapse());
         details.insert("advice".into(), advice.into());
         self.tell(RunEvent::Event(HealthEvent {
             step,
-            name: "collapse_warning".into(),
+            name: name.into(),
             details,
         }))?;
         match self.config.health.on_collapse {
-            OnCollapse::Stop => Err(RunError::Collapsed {
+            OnCollapse::Stop if collapsed => Err(RunError::Collapsed {
                 step,
                 reason,
                 advice,
             }),
-            OnCollapse::Warn => self.notice(Level::Warning, format!("{reason}; {advice}")),
+            _ => self.notice(Level::Warning, format!("{reason}; {advice}")),
+        }
+    }
+
+    /// The end of a run whose loss or gradients are no numbers, which is told before.
+    fn broken(&mut self, step: usize, what: String) -> RunError {
+        let mut details = serde_json::Map::new();
+        details.insert("reason".into(), what.clone().into());
+        let event = HealthEvent {
+            step: step + 1,
+            name: "not_finite".into(),
+            details,
+        };
+        match self.tell(RunEvent::Event(event)) {
+            Ok(()) => RunError::NotFinite { step, what },
+            Err(error) => error,
         }
     }
 
@@ -306,7 +406,10 @@ impl<B: AutodiffBackend> Session<B> {
         let make = move || {
             telling.iter().try_for_each(|file| file.sync())?;
             if let Some(tensor) = tensors.iter().find(|tensor| !tensor.is_finite()) {
-                return Err(unfit(format!("{} holds a value that is no number", tensor.name)));
+                return Err(unfit(format!(
+                    "{} holds a value that is no number",
+                    tensor.name
+                )));
             }
             let backbone = weights::to_safetensors(&tensors, metadata)
                 .map_err(|error| unfit(error.to_string()))?;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::health::StepWatch;
 use super::session::Floors;
 use crate::config::DataFacts;
 
@@ -24,6 +25,9 @@ pub struct RunState {
     pub knn: Option<(f64, f64)>,
     /// The scores that training has to beat.
     pub floors: Floors,
+    /// What the watch over its steps has counted.
+    #[serde(default)]
+    pub watch: StepWatch,
     /// Epochs whose end was told of; absent from checkpoints of before this was noted.
     #[serde(default)]
     pub epochs_told: Option<usize>,

@@ -174,6 +174,39 @@ fn norms(param: &[f32], grad: &[f32], weight_decay: f64) -> [f64; 2] {
     total.map(f64::sqrt)
 }
 
+struct Length<'a>(&'a [f32]);
+
+impl Kernel for Length<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> f64 {
+        const LANES: usize = 16;
+        let mut sums = [0.0f64; LANES];
+        for values in self.0.chunks(LANES) {
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += f64::from(*value) * f64::from(*value);
+            }
+        }
+        sums.iter().sum()
+    }
+}
+
+/// The Euclidean length: squares in f64, which neither overflow nor lose the small among many.
+pub(crate) fn norm(values: &[f32]) -> f32 {
+    let squares = match values.len() {
+        0..=CHUNK => dispatch(Length(values)),
+        // In their order, whatever the threads did.
+        _ => values
+            .par_chunks(CHUNK)
+            .map(|chunk| dispatch(Length(chunk)))
+            .collect::<Vec<f64>>()
+            .iter()
+            .sum(),
+    };
+    squares.sqrt() as f32
+}
+
 struct Average<'a> {
     target: &'a mut [f32],
     source: &'a [f32],

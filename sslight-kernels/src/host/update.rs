@@ -63,3 +63,12 @@ pub(super) fn moving_average<B: HostBackend>(
     update::average(target.values_mut(), source.values(), momentum);
     target
 }
+
+pub(super) fn norm<B: HostBackend>(values: FloatTensor<B>) -> FloatTensor<B> {
+    if values.dtype() != DType::F32 {
+        return stock::norm::<B>(values);
+    }
+    let values = values.contiguous();
+    let length = update::norm(values.values());
+    HostTensor::from_values(vec![length], &[1])
+}

@@ -42,7 +42,7 @@ fn board(sweep: &Sweep) -> Board<'_> {
     board.set(point(sweep, "alpha-0.4"), finished(Some(62.25), 6.5));
     let error = RunError::NotFinite {
         step: 7,
-        loss: f64::NAN,
+        what: "the loss is NaN".to_string(),
     };
     board.set(point(sweep, "scale-wide"), State::Failed(error));
     board

@@ -3,10 +3,13 @@
 //! Targets tell at once. Features tell late or never where a backbone ends in batch normalisation, which spreads
 //! whatever it is given.
 
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 
-use crate::method::{StepStats, TargetSummary};
+use super::{Finding, InARow};
+use crate::eval::FeatureSpread;
+use crate::method::{EmbeddingSummary, StepStats, TargetSummary};
 
+const NAME: &str = "collapse_warning";
 /// Features whose standard deviation is below this share of an even spread have collapsed. Features after a
 /// ReLU are all positive and have about half of an even spread when healthy; collapsed ones a hundredth.
 const COLLAPSE_SPREAD: f64 = 0.05;
@@ -18,48 +21,35 @@ const NEARLY: f64 = 0.98;
 /// Steps in a row that a sign has to hold: networks begin with nearly equal answers.
 const PATIENCE: usize = 100;
 
-/// A sign of collapse.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    /// What is seen, in words.
-    pub reason: String,
-    /// The measurements that show it, by name.
-    pub details: Map<String, Value>,
-}
-
-impl Finding {
-    fn new(reason: String, numbers: &[(&str, f64)]) -> Self {
-        let details = numbers
-            .iter()
-            .map(|(name, number)| ((*name).to_owned(), (*number).into()))
-            .chain([("reason".to_owned(), reason.clone().into())])
-            .collect();
-        Self { reason, details }
-    }
-}
-
-/// Counts the steps in a row that show a sign. A resumed run counts anew.
-#[derive(Debug, Clone, Default)]
+/// Counts the steps in a row that show a sign.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CollapseWatch {
-    uniform: usize,
-    one_wins: usize,
+    uniform: InARow,
+    one_wins: InARow,
+    alike: InARow,
 }
 
 impl CollapseWatch {
     /// Looks at a step; a sign that has held for long enough is told once, until it has gone and come back.
     pub fn after_step(&mut self, stats: &StepStats) -> Option<Finding> {
-        let targets = stats.targets?;
-        let most = targets.max_entropy();
         // The probe's loss is none of the method's.
         let loss = stats.loss_global.unwrap_or(stats.loss);
+        let of_targets = stats
+            .targets
+            .and_then(|targets| self.targets(loss, &targets));
+        let of_embeddings = stats
+            .embeddings
+            .and_then(|embeddings| self.embeddings(loss, &embeddings));
+        of_targets.or(of_embeddings)
+    }
+
+    fn targets(&mut self, loss: f64, targets: &TargetSummary) -> Option<Finding> {
+        let most = targets.max_entropy();
         let uniform =
             targets.entropy >= NEARLY * most && (loss - most).abs() <= (1.0 - NEARLY) * most;
-        let held = |count: &mut usize, holds: bool| {
-            *count = if holds { *count + 1 } else { 0 };
-            *count == PATIENCE
-        };
-        let uniform = held(&mut self.uniform, uniform);
-        let one_wins = held(&mut self.one_wins, one_wins(&targets));
+        let uniform = self.uniform.reaches(PATIENCE, uniform);
+        let one_wins = self.one_wins.reaches(PATIENCE, one_wins(targets));
         let numbers = [
             ("loss_global", loss),
             ("max_entropy", most),
@@ -72,14 +62,35 @@ impl CollapseWatch {
                  ln {} = {most:.3}",
                 targets.entropy, targets.outputs
             );
-            return Some(Finding::new(reason, &numbers));
+            return Some(Finding::new(NAME, reason, &numbers));
         }
         one_wins.then(|| {
             let reason = format!(
                 "for {PATIENCE} steps the targets of all images have had the same largest of {} outputs",
                 targets.outputs
             );
-            Finding::new(reason, &numbers)
+            Finding::new(NAME, reason, &numbers)
+        })
+    }
+
+    fn embeddings(&mut self, loss: f64, embeddings: &EmbeddingSummary) -> Option<Finding> {
+        let EmbeddingSummary {
+            spread: FeatureSpread { std, relative },
+            chance_loss,
+        } = *embeddings;
+        let alike = relative < COLLAPSE_SPREAD;
+        self.alike.reaches(PATIENCE, alike).then(|| {
+            let reason = format!(
+                "for {PATIENCE} steps the embeddings of all images have been nearly the same (standard deviation \
+                 {relative:.3} of an even spread); the loss is {loss:.3}, that of equal ones {chance_loss:.3}"
+            );
+            let numbers = [
+                ("loss_global", loss),
+                ("chance_loss", chance_loss),
+                ("embedding_std", std),
+                ("relative", relative),
+            ];
+            Finding::new(NAME, reason, &numbers)
         })
     }
 
@@ -90,7 +101,7 @@ impl CollapseWatch {
                 "the features are nearly the same for all images (standard deviation {relative:.3} of an even \
                  spread)"
             );
-            Finding::new(reason, &[("feature_std", std), ("relative", relative)])
+            Finding::new(NAME, reason, &[("feature_std", std), ("relative", relative)])
         })
     }
 }
@@ -119,6 +130,9 @@ mod tests {
                 rows: 16,
                 outputs: 32,
             }),
+            embeddings: None,
+            features: None,
+            gradients: None,
             values: StepValues {
                 step: 0,
                 epoch: 0,
@@ -166,6 +180,30 @@ mod tests {
         assert_eq!(told(&mut watch, &step(most, most, 1.0), 99), []);
         assert_eq!(told(&mut watch, &step(most, 0.9 * most, 2.0), 300), []);
         assert_eq!(told(&mut watch, &step(0.8 * most, most, 9.0), 300), []);
+    }
+
+    #[test]
+    fn embeddings_that_are_all_alike_are_told_with_the_loss_that_they_have() {
+        let stats = |relative| StepStats {
+            targets: None,
+            embeddings: Some(EmbeddingSummary {
+                spread: FeatureSpread {
+                    std: 0.1 * relative,
+                    relative,
+                },
+                chance_loss: 5.55,
+            }),
+            ..step(5.5, 0.0, 0.0)
+        };
+        let mut watch = CollapseWatch::default();
+        assert_eq!(told(&mut watch, &stats(0.4), 200), []);
+        let found = told(&mut watch, &stats(0.01), 200);
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].1.contains("that of equal ones 5.550"),
+            "{}",
+            found[0].1
+        );
     }
 
     #[test]
