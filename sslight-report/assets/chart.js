@@ -40,6 +40,9 @@ report.charts = [];
     if (seriesIndex === 0) {
       return index;
     }
+    if (chart.lines[seriesIndex - 1].floor) {
+      return null;
+    }
     const at = nearest(chart.values[seriesIndex], index);
     const { min, max } = u.scales.x;
     const reach = Math.max((max - min) * 0.04, chart.lines[seriesIndex - 1].spacing);
@@ -49,8 +52,8 @@ report.charts = [];
   const seriesOf = (chart) => (line) => ({
     label: line.label,
     stroke: report.colour(line.colour),
-    alpha: line.faint ? 0.28 : (line.alpha ?? 1),
-    width: line.faint ? 1 : 1.75,
+    alpha: line.faint ? 0.32 : (line.alpha ?? 1),
+    width: line.faint || line.floor ? 1 : 1.75,
     dash: line.dash,
     show: chart.isShown(line),
     points: { show: !line.floor && line.count <= FEW, size: 5, fill: report.colour(line.colour) },
@@ -106,7 +109,7 @@ report.charts = [];
       width: chart.place.clientWidth,
       height: HEIGHT,
       legend: { show: false },
-      padding: [8, 12, 0, 0],
+      padding: [8, 24, 0, 0],
       scales: {
         x: { time: false, min, max, range: (u, low, high) => [low, high] },
         y: { distr: chart.log ? 3 : 1 },

@@ -13,8 +13,9 @@
 
 report.runColour = (index) => `run-${index % 8}`;
 
-// Patterns of the parts of a plot where the colour already tells the run.
+// Patterns of the parts of a plot where the colour already tells the run, and of floors.
 report.dashes = [[], [7, 4], [2, 3], [10, 3, 2, 3], [4, 4]];
+report.floorDashes = [[1, 4], [12, 5]];
 
 // The looks of a part of a plot: one run has a colour for each part, several have one for each run.
 report.looks = (runIndex, partIndex) => ({
@@ -22,10 +23,19 @@ report.looks = (runIndex, partIndex) => ({
   dash: report.several ? report.dashes[partIndex % report.dashes.length] : [],
 });
 
+// A piece of a line as it is drawn.
 report.swatch = (colour, dash = []) => {
-  const pattern = dash.length === 0 ? "solid" : dash[0] < 4 ? "dotted" : "dashed";
-  const swatch = report.element("i", { class: "line", "aria-hidden": "true" });
-  swatch.style.borderTop = `2px ${pattern} var(--${colour})`;
+  const name = "http://www.w3.org/2000/svg";
+  const swatch = document.createElementNS(name, "svg");
+  const line = document.createElementNS(name, "line");
+  for (const [element, attributes] of [
+    [swatch, { class: "line", width: 22, height: 6, "aria-hidden": "true" }],
+    [line, { x1: 0, y1: 3, x2: 22, y2: 3, "stroke-width": 2, "stroke-dasharray": dash.join(" ") }],
+  ]) {
+    Object.entries(attributes).forEach(([key, value]) => element.setAttribute(key, value));
+  }
+  line.style.stroke = `var(--${colour})`;
+  swatch.append(line);
   return swatch;
 };
 

@@ -1,85 +1,83 @@
 "use strict";
 
-// Puts the plots of a run and what can be chosen together.
+// Turns the runs into lines, the lines into plots, and draws anew what a choice changes.
 {
   const { choices, data } = report;
   const figures = [...document.querySelectorAll("figure.plot")];
-  const plotOf = (figure) => data.plots[Number(figure.dataset.plot)];
   const isSpectrum = (figure) => figure.dataset.plot === "spectrum";
 
-  const hiddenParts = (plot) => {
-    if (!choices.hiddenParts.has(plot)) {
-      choices.hiddenParts.set(plot, new Set());
-    }
-    return choices.hiddenParts.get(plot);
-  };
+  report.plotOf = (figure) => data.plots[Number(figure.dataset.plot)];
 
   const placed = (run, steps) => steps.map((step) => report.placed(run, step));
 
-  // The lines of a part of a plot: as reported, and smoothed above it.
-  const linesOf = (run, runIndex, part, partIndex) => {
+  // The lines of a part of a plot. One that is a mean or smoothed has what was reported behind it.
+  const linesOf = (plot, run, runIndex, part, partIndex) => {
     const series = run.series[part.id];
     if (!series) {
       return [];
     }
-    const common = { run: runIndex, runName: run.name, label: part.label, part: part.label };
+    const common = { run: runIndex, runName: run.name, label: part.label, single: plot.series.length === 1 };
     const looks = report.looks(runIndex, partIndex);
     const steps = run.axes[series.x];
     const raw = { ...common, ...looks, x: placed(run, steps), y: series.y };
-    if (choices.smoothing === 0 || !part.id.startsWith("step:")) {
+    const smooths = choices.smoothing > 0 && part.id.startsWith("step:");
+    if (!smooths && series.mean_y === undefined) {
       return [raw];
     }
     // Of a long run the points are extremes, whose average is not that of the run; its means are.
     const over = series.mean_x === undefined ? steps : run.axes[series.mean_x];
-    const values = series.mean_y ?? series.y;
-    const smooth = report.smoothed(over, values, choices.smoothing * report.longestRun);
+    const means = series.mean_y ?? series.y;
+    const y = smooths ? report.smoothed(over, means, choices.smoothing * report.longestRun) : means;
     return [
       { ...raw, dash: [], faint: true },
-      { ...common, ...looks, x: placed(run, over), y: smooth },
+      { ...common, ...looks, x: placed(run, over), y },
     ];
   };
 
-  const floorsOf = (plot, run, runIndex) => {
+  const endOf = (plot, run) => {
     const steps = plot.series.flatMap((part) => run.axes[run.series[part.id]?.x] ?? []);
-    if (steps.length === 0) {
-      return [];
-    }
-    const x = [0, report.placed(run, steps.reduce((a, b) => Math.max(a, b)))];
-    return plot.floors
-      .filter(([key]) => run.floors[key] !== undefined)
-      .map(([key, label], index) => ({
-        run: runIndex,
-        runName: report.several ? run.name : null,
-        label,
-        part: label,
-        floor: true,
-        colour: report.several ? report.runColour(runIndex) : "ink-soft",
-        dash: index === 0 ? [2, 4] : [6, 4],
-        alpha: 0.8,
-        x,
-        y: [run.floors[key], run.floors[key]],
-      }));
+    return steps.length === 0 ? null : report.placed(run, steps.reduce((a, b) => Math.max(a, b)));
   };
 
+  // A floor that all runs share is one line, over the whole plot.
+  const floorsOf = (plot) =>
+    plot.floors.flatMap(([key, label], index) => {
+      const runs = data.runs
+        .map((run, runIndex) => ({ run, runIndex, end: endOf(plot, run), value: run.floors[key] }))
+        .filter(({ end, value }) => end !== null && value !== undefined);
+      const line = { label, floor: true, dash: report.floorDashes[index % 2] };
+      if (runs.length > 0 && runs.every(({ value }) => value === runs[0].value)) {
+        const x = [0, Math.max(...runs.map(({ end }) => end))];
+        return [{ ...line, run: null, colour: "ink-soft", x, y: [runs[0].value, runs[0].value] }];
+      }
+      return runs.map(({ run, runIndex, end, value }) => ({
+        ...line,
+        run: runIndex,
+        runName: run.name,
+        colour: report.runColour(runIndex),
+        x: [0, end],
+        y: [value, value],
+      }));
+    });
+
   const marksOf = (run, runIndex) =>
-    run.marks.map(([step, name]) => ({ run: runIndex, name, x: report.placed(run, step) }));
+    run.marks.map(([step, name]) => ({ run: runIndex, name, step, x: report.placed(run, step) }));
 
   const drawFigure = (figure) => {
-    const plot = plotOf(figure);
-    const lines = data.runs.flatMap((run, runIndex) => [
-      ...floorsOf(plot, run, runIndex),
-      ...plot.series.flatMap((part, partIndex) => linesOf(run, runIndex, part, partIndex)),
-    ]);
+    const plot = report.plotOf(figure);
+    const lines = data.runs.flatMap((run, runIndex) =>
+      plot.series.flatMap((part, partIndex) => linesOf(plot, run, runIndex, part, partIndex)));
+    const hidden = report.hiddenParts(plot);
     report.draw({
       name: plot.title,
-      lines,
+      lines: [...floorsOf(plot), ...lines.filter((line) => line.faint), ...lines.filter((line) => !line.faint)],
       marks: plot.marks ? data.runs.flatMap(marksOf) : [],
       log: choices.logarithmic.has(plot),
       unit: report.axis().unit,
       round: choices.axis === "step" ? Math.round : (value) => Math.round(value * 100) / 100,
       range: () => choices.range ?? report.fullRange(),
       zoom: report.zoom,
-      isShown: (line) => !choices.hiddenRuns.has(line.run) && !hiddenParts(plot).has(line.part),
+      isShown: (line) => !choices.hiddenRuns.has(line.run) && !hidden.has(line.label),
       place: figure.querySelector(".canvas"),
       sync: "course",
     });
@@ -96,18 +94,8 @@
     }
   };
 
-  let waiting = false;
-  const redrawSoon = () => {
-    if (!waiting) {
-      waiting = true;
-      requestAnimationFrame(() => {
-        waiting = false;
-        report.redraw();
-      });
-    }
-  };
-
-  const updateShown = () => {
+  // Shows and hides lines, and zooms, without making the charts anew.
+  report.updateShown = () => {
     const [min, max] = choices.range ?? report.fullRange();
     for (const chart of report.charts) {
       chart.plot.batch(() => {
@@ -120,130 +108,13 @@
     }
   };
 
-  const reset = report.element("button", { type: "button", id: "reset-zoom", disabled: "" }, "Reset zoom");
-
-  report.zoom = (range) => {
-    choices.range = range;
-    reset.disabled = range === null;
-    updateShown();
-  };
-
-  reset.addEventListener("click", () => report.zoom(null));
-
-  const runLegend = () => {
-    const legend = report.element("div", { class: "legend", role: "group", "aria-label": "Runs that are shown" });
-    data.runs.forEach((run, index) => {
-      const swatch = report.element("i", { class: "swatch", "data-run": index % 8 });
-      const label = report.element("span", {}, swatch, report.element("bdi", {}, run.name));
-      legend.append(
-        report.button(label, true, (on) => {
-          choices.hiddenRuns[on ? "delete" : "add"](index);
-          updateShown();
-        }),
-      );
-    });
-    return legend;
-  };
-
-  const axisChoice = () => {
-    const group = report.element("fieldset", { class: "segments" });
-    group.append(report.element("legend", { class: "visually-hidden" }, "Horizontal axis"));
-    for (const axis of report.axes) {
-      const radio = report.element("input", { type: "radio", name: "axis", value: axis.id });
-      radio.checked = axis.id === choices.axis;
-      radio.disabled = !axis.known;
-      radio.addEventListener("change", () => {
-        choices.axis = axis.id;
-        choices.range = null;
-        reset.disabled = true;
-        report.redraw();
-      });
-      const title = axis.known ? "" : "Not every run has ended an epoch and told its time";
-      group.append(report.element("label", { title }, radio, report.element("span", {}, axis.label)));
-    }
-    return group;
-  };
-
-  const smoothingChoice = () => {
-    const slider = report.element("input", { type: "range", id: "smoothing", min: 0, max: 20, step: 1, value: 0 });
-    const output = report.element("output", { for: "smoothing" }, "off");
-    slider.addEventListener("input", () => {
-      const level = Number(slider.value);
-      // Finer at its start, where most of the use is.
-      choices.smoothing = (level / 20) ** 2 * 0.2;
-      output.textContent = level === 0 ? "off" : `${report.number(Number((choices.smoothing * 100).toFixed(2)))} % of steps`;
-      redrawSoon();
-    });
-    return report.element("label", { class: "smoothing" }, "Smoothing ", slider, output);
-  };
-
-  // The parts of a plot, each to be hidden and shown; not for a single one, whose title says all.
-  const partLegend = (figure) => {
-    const plot = plotOf(figure);
-    const floors = plot.floors.filter(([key]) => data.runs.some((run) => run.floors[key] !== undefined));
-    const parts = [
-      ...plot.series.map((part, index) => {
-        const { colour, dash } = report.looks(0, index);
-        return [part.label, report.several ? "ink-soft" : colour, dash];
-      }),
-      ...floors.map(([, label], index) => [label, "ink-soft", index === 0 ? [2, 4] : [6, 4]]),
-    ];
-    if (parts.length < 2) {
-      return;
-    }
-    for (const [label, colour, dash] of parts) {
-      const face = report.element("span", {}, report.swatch(colour, dash), label);
-      const toggle = (on) => {
-        hiddenParts(plot)[on ? "delete" : "add"](label);
-        updateShown();
-      };
-      figure.querySelector(".parts").append(report.button(face, true, toggle));
-    }
-  };
-
-  const logChoice = (figure) => {
-    const plot = plotOf(figure);
-    if (plot.log) {
-      const toggle = (on) => {
-        choices.logarithmic[on ? "add" : "delete"](plot);
-        report.redraw();
-      };
-      const button = report.button("log", false, toggle);
-      button.title = "Logarithmic axis";
-      figure.querySelector(".plot-tools").append(button);
-    }
-  };
-
-  const themeChoice = () => {
-    const button = document.getElementById("theme");
-    const other = () => (report.theme() === "dark" ? "light" : "dark");
-    const update = () => {
-      button.textContent = other() === "dark" ? "Dark" : "Light";
-    };
-    button.addEventListener("click", () => {
-      document.documentElement.dataset.theme = other();
-      update();
-      report.redraw();
-    });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-      update();
-      report.redraw();
-    });
-    update();
-  };
-
   document.documentElement.classList.add("has-script");
-  themeChoice();
-  const controls = document.getElementById("controls");
-  if (controls) {
-    controls.append(...(report.several ? [runLegend()] : []), axisChoice(), smoothingChoice(), reset);
-  }
+  report.controls();
   for (const figure of figures) {
     if (isSpectrum(figure)) {
       report.spectrumTools(figure);
     } else {
-      logChoice(figure);
-      partLegend(figure);
+      report.plotTools(figure);
     }
   }
   report.redraw();

@@ -106,7 +106,13 @@ pub(super) fn table(runs: &[RunPage]) -> Html {
     if let [run] = &all[..] {
         html.raw("<dl class=\"facts\">");
         for fact in run {
-            html.raw("<div>").element("dt", &fact.name);
+            let long = fact.value.chars().count() > 24;
+            html.raw(if long {
+                "<div class=\"long\">"
+            } else {
+                "<div>"
+            });
+            html.element("dt", &fact.name);
             html.element("dd", &fact.value).raw("</div>");
         }
         html.raw("</dl>");

@@ -5,7 +5,7 @@ use super::{Parts, facts};
 use crate::page::Page;
 
 /// Run in this order. All but the first are ours; each defines one thing on the object `report`.
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 11] = [
     include_str!("../../assets/uplot/uPlot.iife.min.js"),
     include_str!("../../assets/data.js"),
     include_str!("../../assets/colours.js"),
@@ -14,6 +14,8 @@ const SCRIPTS: [&str; 9] = [
     include_str!("../../assets/chart.js"),
     include_str!("../../assets/spectrum.js"),
     include_str!("../../assets/tables.js"),
+    include_str!("../../assets/controls.js"),
+    include_str!("../../assets/parts.js"),
     include_str!("../../assets/main.js"),
 ];
 const STYLES: [&str; 4] = [

@@ -1,5 +1,6 @@
 //! Pictures inside the page, and what becomes of those that do not fit.
 
+use super::facts::run_name;
 use super::html::Html;
 use super::number::bytes;
 use crate::error::ReportError;
@@ -54,40 +55,68 @@ fn size_in_page(picture: &Picture) -> usize {
     picture.bytes.len().div_ceil(3) * 4
 }
 
-/// The pictures of all runs; empty if there are none.
+/// The pictures of all runs, those of the same title side by side; empty if there are none.
 pub(super) fn figures(runs: &[RunPage], choice: &Choice) -> Result<Html, ReportError> {
     let mut html = Html::default();
-    for (run, kept) in runs.iter().zip(&choice.kept) {
-        if runs.len() > 1 && !run.pictures.is_empty() {
-            html.raw("<h3><bdi>").text(&run.name).raw("</bdi></h3>");
-        }
-        for (picture, kept) in run.pictures.iter().zip(kept) {
-            html.raw("<figure class=\"picture\"><figcaption>");
-            html.element("h4", &picture.title);
-            if !picture.caption.is_empty() {
-                html.raw("<p class=\"hint\">")
-                    .text(&picture.caption)
-                    .raw("</p>");
-            }
-            html.raw("</figcaption>");
-            let kind = kind(&picture.bytes).ok_or_else(|| ReportError::Picture {
-                run: run.name.clone(),
-                title: picture.title.clone(),
-            })?;
-            if *kept {
-                html.raw("<img decoding=\"async\" alt=\"")
-                    .text(&picture.alt);
-                html.raw("\" src=\"data:").raw(kind).raw(";base64,");
-                html.base64(&picture.bytes).raw("\">");
-            } else {
-                html.raw("<p class=\"missing\">Left out, so that the page stays small: ");
-                html.text(&bytes(picture.bytes.len())).raw(". ");
-                html.text(&picture.alt).raw("</p>");
-            }
-            html.raw("</figure>");
+    let mut titles: Vec<&str> = Vec::new();
+    for picture in runs.iter().flat_map(|run| &run.pictures) {
+        if !titles.contains(&picture.title.as_str()) {
+            titles.push(&picture.title);
         }
     }
+    let several = runs.len() > 1;
+    for title in titles {
+        html.element("h3", title);
+        html.raw(if several {
+            "<div class=\"pictures side-by-side\">"
+        } else {
+            "<div class=\"pictures\">"
+        });
+        for (index, (run, kept)) in runs.iter().zip(&choice.kept).enumerate() {
+            let named = several.then_some(index);
+            for (picture, kept) in run.pictures.iter().zip(kept) {
+                if picture.title == title {
+                    figure(&mut html, (run, named), picture, *kept)?;
+                }
+            }
+        }
+        html.raw("</div>");
+    }
     Ok(html)
+}
+
+fn figure(
+    html: &mut Html,
+    (run, named): (&RunPage, Option<usize>),
+    picture: &Picture,
+    kept: bool,
+) -> Result<(), ReportError> {
+    let kind = kind(&picture.bytes).ok_or_else(|| ReportError::Picture {
+        run: run.name.clone(),
+        title: picture.title.clone(),
+    })?;
+    html.raw("<figure class=\"picture\"><figcaption>");
+    if let Some(index) = named {
+        run_name(html, index, &run.name);
+    }
+    if !picture.caption.is_empty() {
+        html.raw("<p class=\"hint\">")
+            .text(&picture.caption)
+            .raw("</p>");
+    }
+    html.raw("</figcaption>");
+    if kept {
+        html.raw("<img decoding=\"async\" alt=\"")
+            .text(&picture.alt);
+        html.raw("\" src=\"data:").raw(kind).raw(";base64,");
+        html.base64(&picture.bytes).raw("\">");
+    } else {
+        html.raw("<p class=\"missing\">Left out, so that the page stays small: ");
+        html.text(&bytes(picture.bytes.len())).raw(". ");
+        html.text(&picture.alt).raw("</p>");
+    }
+    html.raw("</figure>");
+    Ok(())
 }
 
 /// The type of a picture, from its first bytes.
