@@ -23,6 +23,12 @@ report.charts = [];
 
   const tickLabels = (u, ticks) => ticks.map((tick) => (tick === null ? "" : report.number(tick)));
 
+  // Of a logarithmic axis over several powers of ten only these have a line.
+  const powers = (u, ticks) => {
+    const isPower = (tick) => Math.abs(Math.log10(tick) - Math.round(Math.log10(tick))) < 1e-9;
+    return ticks.filter(isPower).length > 2 ? ticks.map((tick) => (isPower(tick) ? tick : null)) : ticks;
+  };
+
   // The nearest place at which a line has a value: lines of several runs share few.
   const nearest = (values, index) => {
     for (let away = 0; away < values.length; away += 1) {
@@ -53,7 +59,7 @@ report.charts = [];
     label: line.label,
     stroke: report.colour(line.colour),
     alpha: line.faint ? 0.32 : (line.alpha ?? 1),
-    width: line.faint || line.floor ? 1 : 1.75,
+    width: line.faint ? 1 : line.floor ? 1.5 : 1.75,
     dash: line.dash,
     show: chart.isShown(line),
     points: { show: !line.floor && line.count <= FEW, size: 5, fill: report.colour(line.colour) },
@@ -116,7 +122,7 @@ report.charts = [];
       },
       axes: [
         axis(chart.unit, { size: 24, values: tickLabels, space: 60 }),
-        axis("", { size: 54, values: chart.log ? undefined : tickLabels }),
+        axis("", { size: 54, values: tickLabels }),
       ],
       series: [{}, ...chart.lines.map(seriesOf(chart))],
       cursor: {
@@ -136,8 +142,8 @@ report.charts = [];
       plugins: [report.tooltip(chart)],
     };
     if (chart.log) {
-      options.axes[1].values = (u, ticks) =>
-        ticks.map((tick) => (tick === null ? "" : report.number(tick)));
+      Object.assign(options.axes[1].grid, { filter: powers });
+      Object.assign(options.axes[1].ticks, { filter: powers });
     }
     const words = chart.place.querySelector(".words");
     words?.classList.add("visually-hidden");

@@ -15,7 +15,7 @@ report.runColour = (index) => `run-${index % 8}`;
 
 // Patterns of the parts of a plot where the colour already tells the run, and of floors.
 report.dashes = [[], [7, 4], [2, 3], [10, 3, 2, 3], [4, 4]];
-report.floorDashes = [[1, 4], [12, 5]];
+report.floorDashes = [[2, 4], [12, 5]];
 
 // The looks of a part of a plot: one run has a colour for each part, several have one for each run.
 report.looks = (runIndex, partIndex) => ({

@@ -47,7 +47,10 @@ report.number = (value) => {
     return "\u2013";
   }
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e7) ? value.toExponential(2) : plain.format(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e7)) {
+    return value.toExponential(2).replace(/\.?0+e/, "e");
+  }
+  return plain.format(value);
 };
 
 // Exponential moving average over steps, corrected for its start. Steps that are further apart count for less, so that

@@ -5,7 +5,7 @@ use super::{Parts, facts};
 use crate::page::Page;
 
 /// Run in this order. All but the first are ours; each defines one thing on the object `report`.
-const SCRIPTS: [&str; 11] = [
+pub(super) const SCRIPTS: [&str; 11] = [
     include_str!("../../assets/uplot/uPlot.iife.min.js"),
     include_str!("../../assets/data.js"),
     include_str!("../../assets/colours.js"),
