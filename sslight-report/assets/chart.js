@@ -61,6 +61,7 @@ report.charts = [];
     alpha: line.faint ? 0.32 : (line.alpha ?? 1),
     width: line.faint ? 1 : line.floor ? 1.5 : 1.75,
     dash: line.dash,
+    pxAlign: 0,
     show: chart.isShown(line),
     points: { show: !line.floor && line.count <= FEW, size: 5, fill: report.colour(line.colour) },
   });

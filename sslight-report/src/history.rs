@@ -77,6 +77,9 @@ impl History {
                     let step = line.step as f64;
                     let epochs = line.epoch as f64 + 1.0;
                     push(&mut self.epochs, step, &line.fields);
+                    // An epoch that is told again was repeated.
+                    self.epoch_ends.retain(|end| end.step < step);
+                    self.spectra.retain(|spectrum| spectrum.epochs < epochs);
                     let before = self.epoch_ends.last().map_or(Some(0.0), |end| end.seconds);
                     self.epoch_ends.push(EpochEnd {
                         epochs,
@@ -225,6 +228,24 @@ mod tests {
             history.notes()
         );
         assert!(history.summary().is_none());
+    }
+
+    #[test]
+    fn a_repeated_epoch_takes_the_place_of_the_first_try() {
+        let epoch = |number: u64, step: u64, seconds: u64| {
+            format!(
+                "{{\"kind\":\"epoch\",\"epoch\":{number},\"step\":{step},\"seconds\":{seconds},\"spectrum\":[{seconds}]}}\n"
+            )
+        };
+        let text = epoch(0, 10, 5) + &epoch(1, 20, 6) + &epoch(2, 30, 7) + &epoch(1, 20, 8);
+        let history = history(&text);
+        let ends: Vec<(f64, Option<f64>)> = history
+            .epoch_ends()
+            .iter()
+            .map(|end| (end.step, end.seconds))
+            .collect();
+        assert_eq!(ends, [(10.0, Some(5.0)), (20.0, Some(13.0))]);
+        assert_eq!(history.spectra().len(), 2);
     }
 
     #[test]

@@ -25,7 +25,13 @@ impl Series {
 
     /// The series with at most about `2 * buckets` points for drawing.
     pub fn thinned(&self, buckets: usize) -> Thinned {
-        thin(&self.points, buckets)
+        if self.points.is_sorted_by(|a, b| a.0 <= b.0) {
+            return thin(&self.points, buckets);
+        }
+        // Steps that were repeated, of a file that was not cut for it.
+        let mut points = self.points.clone();
+        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        thin(&points, buckets)
     }
 }
 
@@ -132,6 +138,21 @@ mod tests {
         assert_eq!(thinned.extremes, points);
         assert!(thinned.means.is_empty());
         assert_eq!(thin(&[], 0), Thinned::default());
+    }
+
+    #[test]
+    fn repeated_steps_are_put_in_order() {
+        let series = Series {
+            key: String::new(),
+            points: vec![(1.0, 0.0), (2.0, 0.0), (1.0, 5.0)],
+        };
+        let steps: Vec<f64> = series
+            .thinned(9)
+            .extremes
+            .iter()
+            .map(|point| point.0)
+            .collect();
+        assert_eq!(steps, [1.0, 1.0, 2.0]);
     }
 
     #[test]

@@ -80,7 +80,11 @@ pub(super) fn facts(run: &RunPage) -> Vec<Fact> {
             .or_else(|| Some(history.epoch_ends().last()?.epochs))
             .map(shown),
     );
-    add("Last loss", last("loss").map(shown));
+    // That of the summary holds even if it is not finite: the last finite one would hide that the run diverged.
+    let end = history
+        .summary()
+        .and_then(|line| line.fields.number("loss"));
+    add("Last loss", end.or_else(|| last("loss")).map(shown));
     add("kNN, now", last("knn_top1").map(percent));
     add("kNN before training", last("knn_before").map(percent));
     add("kNN of raw pixels", last("knn_pixels").map(percent));

@@ -107,6 +107,18 @@ fn notes(html: &mut Html, page: &Page, left_out: &[String]) {
     for sentence in page.notes.iter().chain(left_out).chain(of_runs) {
         html.raw("<p class=\"note\">").text(sentence).raw("</p>");
     }
+    for run in &page.runs {
+        let all = run.history.step_series().iter();
+        for series in all.chain(run.history.epoch_series()) {
+            if series.finite().next().is_none() {
+                html.raw("<p class=\"note\">")
+                    .text(&run.name)
+                    .raw(": <code>");
+                html.text(&series.key);
+                html.raw("</code> was never a finite number and is not drawn.</p>");
+            }
+        }
+    }
 }
 
 /// Machine and notes of the runs; empty if there are none.
