@@ -23,6 +23,17 @@ report.charts = [];
 
   const tickLabels = (u, ticks) => ticks.map((tick) => (tick === null ? "" : report.number(tick)));
 
+  // The whole multiples of a power of ten around the values; ticks begin at the lower one.
+  const logarithmicRange = (u, low, high) => {
+    if (low === null) {
+      return [0.1, 10];
+    }
+    const power = (value) => 10 ** Math.floor(Math.log10(value));
+    const from = Math.floor(low / power(low)) * power(low);
+    const to = Math.ceil(high / power(high)) * power(high);
+    return to > from ? [from, to] : [from / 2, to * 2];
+  };
+
   // Of a logarithmic axis over several powers of ten only these have a line.
   const powers = (u, ticks) => {
     const isPower = (tick) => Math.abs(Math.log10(tick) - Math.round(Math.log10(tick))) < 1e-9;
@@ -119,7 +130,7 @@ report.charts = [];
       padding: [8, 24, 0, 0],
       scales: {
         x: { time: false, min, max, range: (u, low, high) => [low, high] },
-        y: { distr: chart.log ? 3 : 1 },
+        y: chart.log ? { distr: 3, range: logarithmicRange } : {},
       },
       axes: [
         axis(chart.unit, { size: 24, values: tickLabels, space: 60 }),

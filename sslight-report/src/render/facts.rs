@@ -5,23 +5,6 @@ use super::number::{duration, percent, shown};
 use crate::history::History;
 use crate::page::{Fact, RunPage};
 
-/// The names of the facts that stand at places of their own.
-const COMPUTED: [&str; 13] = [
-    "Method",
-    "Backbone",
-    "Recipe",
-    "Data",
-    "Steps",
-    "Epochs",
-    "Last loss",
-    "kNN, now",
-    "kNN before training",
-    "kNN of raw pixels",
-    "Online probe",
-    "kNN protocol",
-    "Time",
-];
-
 /// How a run stands: a word for its looks, and the words for people.
 pub(super) fn state(history: &History) -> (&'static str, String) {
     let Some(summary) = history.summary() else {
@@ -42,65 +25,66 @@ pub(super) fn state(history: &History) -> (&'static str, String) {
     }
 }
 
-/// The facts of a run, those that are known. What the caller says of one holds, as it can know more than the metrics.
+/// The facts of a run, those that are known: what it is, what the caller adds, what came of it. What the caller says of
+/// one holds, as it can know more than the metrics.
 pub(super) fn facts(run: &RunPage) -> Vec<Fact> {
-    let history = &run.history;
+    let what = what(run);
+    let became = became(&run.history);
+    let names = what.iter().chain(&became).map(|fact| fact.0);
+    let names: Vec<&str> = names.collect();
+    let given = |name: &str| run.facts.iter().find(|fact| fact.name == name);
+    let held = |(name, value): &(&str, Option<String>)| {
+        let value = given(name).map(|fact| &fact.value).or(value.as_ref())?;
+        Some(Fact {
+            name: (*name).to_owned(),
+            value: value.clone(),
+        })
+    };
+    let mut facts: Vec<Fact> = what.iter().filter_map(held).collect();
+    let added = run.facts.iter();
+    facts.extend(added.filter(|fact| !names.contains(&&*fact.name)).cloned());
+    facts.extend(became.iter().filter_map(held));
+    facts
+}
+
+fn what(run: &RunPage) -> [(&'static str, Option<String>); 4] {
     let config = |key: &str| {
         let row = run.config.iter().find(|row| row.key == key)?;
         Some(row.value.trim_matches('"').to_owned())
     };
+    [
+        ("Method", config("method")),
+        ("Backbone", config("backbone")),
+        ("Recipe", config("recipe")),
+        ("Data", config("data")),
+    ]
+}
+
+fn became(history: &History) -> [(&'static str, Option<String>); 9] {
     let last = |key: &str| history.last(key);
-    let mut facts = Vec::new();
-    let mut add = |name: &str, value: Option<String>| {
-        let given = run.facts.iter().find(|fact| fact.name == name);
-        if let Some(value) = given.map(|fact| fact.value.clone()).or(value) {
-            facts.push(Fact {
-                name: name.to_owned(),
-                value,
-            });
-        }
-    };
-    add("Method", config("method"));
-    add("Backbone", config("backbone"));
-    add("Recipe", config("recipe"));
-    add("Data", config("data"));
-    for fact in run
-        .facts
-        .iter()
-        .filter(|fact| !COMPUTED.contains(&fact.name.as_str()))
-    {
-        add(&fact.name, None);
-    }
-    add("Steps", history.steps_taken().map(shown));
-    let epochs = history.summary().and_then(|line| line.epochs);
-    let epochs = epochs.map(|epochs| epochs as f64);
-    add(
-        "Epochs",
-        epochs
-            .or_else(|| Some(history.epoch_ends().last()?.epochs))
-            .map(shown),
-    );
+    let summary = history.summary();
+    let of_summary = |key: &str| summary.and_then(|line| line.fields.number(key));
+    let epochs = summary
+        .and_then(|line| line.epochs)
+        .map(|epochs| epochs as f64);
+    let end = history.epoch_ends().last();
     // That of the summary holds even if it is not finite: the last finite one would hide that the run diverged.
-    let end = history
-        .summary()
-        .and_then(|line| line.fields.number("loss"));
-    add("Last loss", end.or_else(|| last("loss")).map(shown));
-    add("kNN, now", last("knn_top1").map(percent));
-    add("kNN before training", last("knn_before").map(percent));
-    add("kNN of raw pixels", last("knn_pixels").map(percent));
-    add("Online probe", last("probe_top1").map(percent));
-    let protocol = history
-        .summary()
-        .and_then(|line| line.fields.text("knn_protocol"));
-    add("kNN protocol", protocol.map(str::to_owned));
-    let epochs_took = history.epoch_ends().last().and_then(|end| end.seconds);
-    let took = history
-        .summary()
-        .and_then(|line| line.fields.number("seconds"));
+    let loss = of_summary("loss").or_else(|| last("loss"));
+    let protocol = summary.and_then(|line| line.fields.text("knn_protocol"));
     // The summary of a resumed run leaves out its earlier parts, and the epochs leave out the last piece.
-    let time = [epochs_took, took].into_iter().flatten().reduce(f64::max);
-    add("Time", time.map(duration));
-    facts
+    let time = [end.and_then(|end| end.seconds), of_summary("seconds")];
+    let time = time.into_iter().flatten().reduce(f64::max);
+    [
+        ("Steps", history.steps_taken().map(shown)),
+        ("Epochs", epochs.or(end.map(|end| end.epochs)).map(shown)),
+        ("Last loss", loss.map(shown)),
+        ("kNN, now", last("knn_top1").map(percent)),
+        ("kNN before training", last("knn_before").map(percent)),
+        ("kNN of raw pixels", last("knn_pixels").map(percent)),
+        ("Online probe", last("probe_top1").map(percent)),
+        ("kNN protocol", protocol.map(str::to_owned)),
+        ("Time", time.map(duration)),
+    ]
 }
 
 /// The table of facts: a list for one run, a column for each of several.

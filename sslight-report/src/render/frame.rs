@@ -1,6 +1,7 @@
 //! The frame of the page: head, policy, headings, styles and scripts around its parts.
 
 use super::html::Html;
+use super::number::shown;
 use super::{Parts, facts};
 use crate::page::Page;
 
@@ -110,12 +111,19 @@ fn notes(html: &mut Html, page: &Page, left_out: &[String]) {
     for run in &page.runs {
         let all = run.history.step_series().iter();
         for series in all.chain(run.history.epoch_series()) {
-            if series.finite().next().is_none() {
-                html.raw("<p class=\"note\">")
-                    .text(&run.name)
-                    .raw(": <code>");
-                html.text(&series.key);
-                html.raw("</code> was never a finite number and is not drawn.</p>");
+            let count = series.points.len();
+            let gaps = count - series.finite().count();
+            if gaps > 0 {
+                html.raw("<p class=\"note\"><bdi>").text(&run.name);
+                html.raw("</bdi>: <code>").text(&series.key);
+                html.raw("</code> is no finite number in ")
+                    .text(&shown(gaps as f64));
+                html.raw(" of ").text(&shown(count as f64)).raw(" lines");
+                html.raw(if gaps == count {
+                    ", and is not drawn.</p>"
+                } else {
+                    "; its curve has gaps there.</p>"
+                });
             }
         }
     }

@@ -239,6 +239,27 @@ fn the_largest_pictures_are_left_out_with_a_note_when_they_do_not_fit() {
 }
 
 #[test]
+fn numbers_that_are_not_finite_are_told() {
+    let mut one = run("a");
+    one.history = history(concat!(
+        "{\"kind\":\"step\",\"step\":0,\"loss\":1,\"grad_norm\":null}\n",
+        "{\"kind\":\"step\",\"step\":1,\"loss\":null,\"grad_norm\":null}\n",
+        "{\"kind\":\"summary\",\"end\":\"diverged\",\"loss\":null}\n",
+    ));
+    let html = html(vec![one]);
+    assert!(
+        html.contains("<code>loss</code> is no finite number in 1 of 2 lines; its curve has gaps")
+    );
+    assert!(
+        html.contains(
+            "<code>grad_norm</code> is no finite number in 2 of 2 lines, and is not drawn"
+        )
+    );
+    assert!(html.contains("<dt>Last loss</dt><dd>not finite</dd>"));
+    assert!(html.contains("stopped itself: diverged"));
+}
+
+#[test]
 fn the_limit_holds_around_it() {
     let without = html(vec![run("a")]).len();
     for size in (2_060_000..2_240_000).step_by(9_973) {
@@ -315,4 +336,27 @@ fn states_are_told_in_words() {
     assert_eq!(facts::state(&history("")).1, "no metrics yet");
     let running = history("{\"kind\":\"step\",\"step\":3,\"loss\":1}\n");
     assert_eq!(facts::state(&running).1, "running, or ended without a word");
+}
+
+#[test]
+fn what_the_caller_says_of_a_fact_holds() {
+    let fact = |name: &str, value: &str| crate::page::Fact {
+        name: name.to_owned(),
+        value: value.to_owned(),
+    };
+    let mut one = run("a");
+    one.config = config(&[("method", "\"dino\"")]);
+    one.facts = vec![fact("Images", "7"), fact("Steps", "2 of 9")];
+    let told: Vec<String> = facts::facts(&one)
+        .iter()
+        .map(|fact| format!("{} {}", fact.name, fact.value))
+        .collect();
+    assert_eq!(
+        told[..4],
+        ["Method dino", "Images 7", "Steps 2 of 9", "Epochs 1"]
+    );
+    assert_eq!(
+        told.iter().filter(|fact| fact.starts_with("Steps")).count(),
+        1
+    );
 }
