@@ -1,11 +1,7 @@
-//! The plots: what the script draws, and the same in words for those who do not see it drawn.
-
-use std::collections::HashMap;
-
-use serde_json::{Map, Value, json};
+//! The plots of a page, and what they show in words for those who do not see it drawn.
 
 use super::html::Html;
-use super::number::{short, shown};
+use super::number::shown;
 use super::plots::{LOSS, NOT_DRAWN, OTHER, PLOTS, Plot, Source};
 use super::spectrum;
 use crate::history::History;
@@ -14,20 +10,25 @@ use crate::series::Series;
 
 /// A plot of this page: those of its series that some run has.
 pub(super) struct Drawn {
-    plot: Option<&'static Plot>,
-    title: String,
-    series: Vec<DrawnSeries>,
+    /// What is known of it; nothing of keys that no plot names.
+    pub plot: Option<&'static Plot>,
+    /// The heading.
+    pub title: String,
+    /// What it shows.
+    pub series: Vec<DrawnSeries>,
 }
 
-struct DrawnSeries {
+/// A series of a plot.
+pub(super) struct DrawnSeries {
     source: Source,
     key: String,
-    label: String,
+    /// Its name within the plot.
+    pub label: String,
 }
 
 impl DrawnSeries {
     /// The name in the data of a run.
-    fn id(&self) -> String {
+    pub fn id(&self) -> String {
         let source = match self.source {
             Source::Step => "step",
             Source::Epoch => "epoch",
@@ -35,7 +36,8 @@ impl DrawnSeries {
         format!("{source}:{}", self.key)
     }
 
-    fn of<'a>(&self, history: &'a History) -> Option<&'a Series> {
+    /// Its values in a run that has some.
+    pub fn of<'a>(&self, history: &'a History) -> Option<&'a Series> {
         of_source(history, self.source)
             .iter()
             .find(|series| series.key == self.key)
@@ -222,103 +224,4 @@ fn in_words(series: &Series) -> String {
         text.push_str(&format!("; {not_finite} values are not finite"));
     }
     text
-}
-
-/// What the script draws, with at most `buckets` buckets in a series.
-pub(super) fn data(plots: &[Drawn], runs: &[RunPage], buckets: usize) -> Value {
-    let plots_data: Vec<Value> = plots
-        .iter()
-        .map(|plot| {
-            let series: Vec<Value> = plot
-                .series
-                .iter()
-                .map(|series| json!({ "id": series.id(), "label": series.label }))
-                .collect();
-            let known = plot.plot;
-            json!({
-                "title": plot.title,
-                "log": known.is_none_or(|plot| plot.log),
-                "marks": known.is_some_and(|plot| plot.marks),
-                "floors": known.map_or(&[][..], |plot| plot.floors),
-                "series": series,
-            })
-        })
-        .collect();
-    let runs: Vec<Value> = runs
-        .iter()
-        .map(|run| run_data(plots, run, buckets))
-        .collect();
-    json!({ "plots": plots_data, "runs": runs })
-}
-
-fn run_data(plots: &[Drawn], run: &RunPage, buckets: usize) -> Value {
-    let history = &run.history;
-    let mut axes = Axes::default();
-    let mut all = Map::new();
-    for series in plots.iter().flat_map(|plot| &plot.series) {
-        let Some(values) = series.of(history) else {
-            continue;
-        };
-        let thinned = values.thinned(buckets);
-        let mut entry = json!({
-            "x": axes.index(&thinned.extremes),
-            "y": second(&thinned.extremes),
-        });
-        if !thinned.means.is_empty() {
-            entry["mean_x"] = axes.index(&thinned.means).into();
-            entry["mean_y"] = second(&thinned.means);
-        }
-        all.insert(series.id(), entry);
-    }
-    let ends = history.epoch_ends();
-    let every = ends.len().div_ceil(600).max(1);
-    let clock: Vec<Value> = ends
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| index % every == 0 || index + 1 == ends.len())
-        .map(|(_, end)| json!([end.step, end.epochs, end.seconds.map(short)]))
-        .collect();
-    let marks: Vec<Value> = history
-        .events()
-        .iter()
-        .take(super::events::MOST)
-        .map(|event| json!([event.step, super::events::words(&event.name)]))
-        .collect();
-    let mut floors = Map::new();
-    for (key, _) in PLOTS.iter().flat_map(|plot| plot.floors) {
-        if let Some(value) = history.last(key) {
-            floors.insert((*key).to_owned(), short(value));
-        }
-    }
-    json!({
-        "name": run.name,
-        "axes": axes.all,
-        "series": all,
-        "clock": clock,
-        "marks": marks,
-        "floors": floors,
-        "spectra": spectrum::data(history),
-    })
-}
-
-fn second(points: &[(f64, f64)]) -> Value {
-    points.iter().map(|point| short(point.1)).collect()
-}
-
-/// Steps of series, each list once: those of a short run are the same for all its series.
-#[derive(Default)]
-struct Axes {
-    all: Vec<Value>,
-    known: HashMap<Vec<u64>, usize>,
-}
-
-impl Axes {
-    fn index(&mut self, points: &[(f64, f64)]) -> usize {
-        let bits = points.iter().map(|point| point.0.to_bits()).collect();
-        *self.known.entry(bits).or_insert_with(|| {
-            self.all
-                .push(points.iter().map(|point| short(point.0)).collect());
-            self.all.len() - 1
-        })
-    }
 }

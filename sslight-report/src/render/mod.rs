@@ -2,6 +2,7 @@
 
 mod configuration;
 mod curves;
+mod data;
 mod events;
 mod facts;
 mod frame;
@@ -118,8 +119,8 @@ struct Parts {
 impl Parts {
     fn new(page: &Page, plots: &[curves::Drawn], buckets: usize) -> Self {
         let runs = &page.runs;
-        let mut data = Html::default();
-        data.json(&curves::data(plots, runs, buckets));
+        let mut points = Html::default();
+        points.json(&data::of(plots, runs, buckets));
         Self {
             facts: facts::table(runs),
             results: results::table(runs),
@@ -127,7 +128,7 @@ impl Parts {
             events: events::table(runs),
             configuration: configuration::table(runs),
             texts: frame::texts(page),
-            data,
+            data: points,
         }
     }
 
