@@ -61,7 +61,7 @@
     });
 
   const marksOf = (run, runIndex) =>
-    run.marks.map(([step, name]) => ({ run: runIndex, name, step, x: report.placed(run, step) }));
+    run.marks.map(([step, name]) => ({ run: runIndex, runName: run.name, name, step, x: report.placed(run, step) }));
 
   const drawFigure = (figure) => {
     const plot = report.plotOf(figure);

@@ -45,7 +45,8 @@
     chart.marks
       .filter((mark) => !report.choices.hiddenRuns.has(mark.run))
       .filter((mark) => Math.abs(u.valToPos(mark.x, "x") - u.cursor.left) <= NEAR)
-      .map((mark) => report.element("div", { class: "tip-event" }, `${mark.name}, step ${report.number(mark.step)}`));
+      .map((mark) => [report.several ? mark.runName : null, mark.name, `step ${report.number(mark.step)}`])
+      .map((words) => report.element("div", { class: "tip-event" }, words.filter(Boolean).join(", ")));
 
   const fill = (chart, u, box) => {
     const here = u.over.matches(":hover");

@@ -227,3 +227,71 @@ fn a_folder_in_its_place_is_an_error_with_a_name() {
     let error = MetricsReader::open(folder.path()).read_new().unwrap_err();
     assert!(error.to_string().contains("cannot be read"), "{error}");
 }
+
+#[test]
+fn who_follows_a_file_knows_what_it_holds_whatever_happens_to_it() {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut below = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 20) as usize % bound
+    };
+    for _ in 0..60 {
+        let (_folder, mut reader) = reader();
+        let path = reader.path().to_owned();
+        let mut content = Vec::new();
+        let mut followed = Vec::new();
+        for time in 0..40 {
+            match below(6) {
+                0 => {
+                    // A resume: whole lines are kept, and others follow at once.
+                    let lines = content.split_inclusive(|byte| *byte == b'\n');
+                    let count = lines.clone().count();
+                    content = lines.take(below(count + 1)).collect::<Vec<_>>().concat();
+                    let whole = content.iter().rposition(|byte| *byte == b'\n');
+                    content.truncate(whole.map_or(0, |at| at + 1));
+                    for number in 0..below(4) {
+                        let line = step(number as u64, f64::from(time) + 0.5);
+                        content.extend_from_slice(line.as_bytes());
+                    }
+                }
+                1 => content.extend_from_slice(b"garbage\n"),
+                _ => {
+                    let line = step(below(1000) as u64, f64::from(time) + 0.25);
+                    // Sometimes half a line, which the next one makes garbage.
+                    let end = if below(4) == 0 {
+                        below(line.len())
+                    } else {
+                        line.len()
+                    };
+                    content.extend_from_slice(&line.as_bytes()[..end]);
+                }
+            }
+            // Emptying the file first would make the system write it to the disk each time.
+            let mut file = OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+                .unwrap();
+            file.write_all(&content).unwrap();
+            file.set_len(content.len() as u64).unwrap();
+            if below(3) > 0 {
+                let news = reader.read_at_most(1 + below(5)).unwrap();
+                if news.restarted {
+                    followed.clear();
+                }
+                followed.extend(news.lines);
+            }
+        }
+        let news = reader.read_new().unwrap();
+        if news.restarted {
+            followed.clear();
+        }
+        followed.extend(news.lines);
+        let mut fresh = MetricsReader::open(&path);
+        assert_eq!(followed, fresh.read_new().unwrap().lines);
+        assert_eq!(reader.not_understood(), fresh.not_understood());
+    }
+}
