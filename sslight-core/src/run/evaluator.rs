@@ -1,6 +1,7 @@
 //! The evaluation of a run: kNN and feature spread over fixed sets of images.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sslight_data::loader::{EvalConfig, eval_subset};
 use sslight_data::{BadImage, DataError, ImageSource};
@@ -159,6 +160,38 @@ impl Evaluator {
         let mut batches = eval_subset(source, images.indices.clone(), config)?;
         let features = features(extractor, batches.by_ref(), device)?;
         Ok((features, batches.bad_images()))
+    }
+
+    /// Images that are scored or looked at, and those that neighbours are searched among; 0 if nothing is searched, or
+    /// among the same ones.
+    pub(super) fn sizes(&self) -> [usize; 2] {
+        let bank = self.bank.as_ref().map_or(0, |bank| bank.indices.len());
+        [self.queries.indices.len(), bank]
+    }
+
+    /// How many features were made of at most `most` images, and the seconds that this took.
+    ///
+    /// # Errors
+    /// If images cannot be read.
+    pub(super) fn time_features<B: Backend>(
+        &self,
+        backbone: &Backbone<B>,
+        most: usize,
+        device: &B::Device,
+    ) -> Result<(usize, f64), RunError> {
+        let network = Extractor::Network {
+            backbone: backbone.clone(),
+            blocks: None,
+        };
+        let all = &self.queries.indices;
+        let count = all.len().min(most);
+        let sample = Images {
+            source: Arc::clone(&self.queries.source),
+            indices: (0..count).map(|i| all[i * all.len() / count]).collect(),
+        };
+        let started = Instant::now();
+        let (features, _) = self.features_of(&network, &sample, device)?;
+        Ok((features.len(), started.elapsed().as_secs_f64()))
     }
 
     fn score<B: Backend>(
