@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sslight_data::loader::{EvalConfig, eval_subset};
-use sslight_data::{BadImage, DataError, ImageSource};
+use sslight_data::progress::Work;
+use sslight_data::{BadImage, DataError, HostBatch, ImageSource};
 use sslight_models::Backbone;
 use sslight_models::backend::Backend;
 use sslight_models::nn::Linear;
@@ -158,7 +159,16 @@ impl Evaluator {
         };
         let source = Arc::clone(&images.source);
         let mut batches = eval_subset(source, images.indices.clone(), config)?;
-        let features = features(extractor, batches.by_ref(), device)?;
+        let what = match extractor {
+            Extractor::Network { .. } => "features",
+            Extractor::Pixels => "raw pixels",
+        };
+        let work = Work::begin(what, "images", Some(images.indices.len()));
+        let counted = batches
+            .by_ref()
+            .inspect(|batch| work.add(batch.as_ref().map_or(0, HostBatch::len)));
+        let features = features(extractor, counted, device)?;
+        drop(work);
         Ok((features, batches.bad_images()))
     }
 
