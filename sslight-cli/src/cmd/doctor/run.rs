@@ -106,6 +106,7 @@ impl RunReport {
         let mut busy = ui::Busy::new();
         let mut options = TrialOptions {
             seconds: args.seconds,
+            memory: None,
             tell: &mut |stage| match stage {
                 TrialStage::Steps { images } if images == of => {
                     busy.with(&format!("trying steps of all {of} images"));
