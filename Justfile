@@ -12,6 +12,14 @@ pretrain *words:
 sweep *words:
     cargo run --release {{ if words =~ '(^|\s)backend=cuda(\s|$)' { "--features cuda" } else if words =~ '(^|\s)backend=wgpu(\s|$)' { "--features wgpu" } else { "" } }} -- sweep {{ words }}
 
+# Completions and manual pages for the user's own bash, zsh and fish; zsh needs `fpath+=~/.zfunc` before `compinit`.
+install-shell:
+    mkdir -p ~/.local/share/bash-completion/completions ~/.zfunc ~/.config/fish/completions
+    cargo run --release -- completions bash > ~/.local/share/bash-completion/completions/sslight
+    cargo run --release -- completions zsh > ~/.zfunc/_sslight
+    cargo run --release -- completions fish > ~/.config/fish/completions/sslight.fish
+    cargo run --release -- man --dir ~/.local/share/man/man1
+
 # All tests.
 test *words:
     cargo test --release --workspace {{ words }}

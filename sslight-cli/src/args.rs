@@ -6,20 +6,22 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use sslight_core::config::{did_you_mean, keys, nearest};
 
 use crate::exit::CliError;
 use crate::help;
 
 /// Verbs that the documentation names and this build does not have.
-const NOT_YET: &[&str] = &["report"];
+pub const NOT_YET: &[&str] = &["report"];
 
 #[derive(Debug, Parser)]
 #[command(
     name = "sslight",
     version,
     about = "Self-supervised pre-training of small networks",
-    after_help = "Start with `sslight pretrain`: it runs the built-in demonstration.",
+    after_help = "Start with `sslight pretrain`: it runs the built-in demonstration.\n\n\
+                  On a terminal a verb ends with a hint at the next one; SSLIGHT_HINTS=0 switches that off, NO_COLOR=1 the colours.",
     disable_help_subcommand = true
 )]
 struct Cli {
@@ -69,6 +71,21 @@ pub enum Verb {
     List(ListArgs),
     /// Say what this build and machine can do, and what a run will take
     Doctor(DoctorArgs),
+    /// Print what makes a shell complete verbs, flags, keys and configurations
+    Completions(CompletionsArgs),
+    /// Print a manual page, or write all of them to a folder
+    Man(ManArgs),
+}
+
+/// What every verb with results prints, and what not.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Output {
+    /// Print the result as one JSON object, and nothing else on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Show no progress, notes and hints: only results, warnings and errors
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// `sslight pretrain`.
@@ -84,9 +101,9 @@ pub struct PretrainArgs {
     /// Show burn's dashboard instead of a progress bar
     #[arg(long)]
     pub dashboard: bool,
-    /// Show only warnings and errors
-    #[arg(long, short)]
-    pub quiet: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight sweep`.
@@ -99,9 +116,9 @@ pub struct SweepArgs {
     /// Show the points, what differs between them and where each will be written, and stop
     #[arg(long)]
     pub dry_run: bool,
-    /// Show only warnings and errors
-    #[arg(long, short)]
-    pub quiet: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight knn`.
@@ -116,9 +133,9 @@ pub struct KnnArgs {
     /// Numbers of neighbours, instead of eval.knn_k: several in one search, as in --k 10,20,200
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
     pub k: Vec<usize>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight probe` and `sslight finetune`.
@@ -130,9 +147,9 @@ pub struct EvaluationArgs {
     /// A configuration and key=value words, on top of the configuration of the run
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight results`.
@@ -147,6 +164,9 @@ pub struct ResultsArgs {
     /// How to print them
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub format: TableFormat,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// Forms of a table.
@@ -168,9 +188,9 @@ pub struct ExportArgs {
     /// Keys of the verb
     #[arg(value_name = "key=value")]
     pub words: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight import`.
@@ -181,9 +201,9 @@ pub struct ImportArgs {
     /// Keys of the verb
     #[arg(value_name = "key=value")]
     pub words: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight inspect`.
@@ -197,9 +217,9 @@ pub struct InspectArgs {
     /// List every tensor
     #[arg(long)]
     pub all: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight classify`.
@@ -210,9 +230,9 @@ pub struct ClassifyArgs {
     /// labels=FILE, top=NUMBER, a configuration and key=value words
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight embed`.
@@ -223,9 +243,9 @@ pub struct EmbedArgs {
     /// key=value words, and a configuration on top of that of the run
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight neighbours` and `sslight project`.
@@ -236,6 +256,9 @@ pub struct PictureArgs {
     /// key=value words, and a configuration on top of that of the run
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight attention`.
@@ -246,6 +269,9 @@ pub struct AttentionArgs {
     /// Image files, key=value words, and a configuration on top of that of the run
     #[arg(value_name = "IMAGE | CONFIG | key=value")]
     pub words: Vec<String>,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight views`.
@@ -274,6 +300,9 @@ pub struct ViewsPreviewArgs {
     /// A configuration and key=value words; without any: the built-in demonstration
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight views analyze`.
@@ -282,9 +311,9 @@ pub struct ViewsAnalyzeArgs {
     /// A configuration and key=value words; without any: the built-in demonstration
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight views recommend`.
@@ -293,9 +322,9 @@ pub struct ViewsRecommendArgs {
     /// A configuration and key=value words; views that they set stay, the others are found
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight selftest`.
@@ -306,6 +335,9 @@ pub struct SelftestArgs {
     /// backend=NAME, and names or kinds of cases to run (all that start so)
     #[arg(value_name = "backend=NAME | CASE")]
     pub words: Vec<String>,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight bench`.
@@ -352,9 +384,9 @@ pub struct BenchStepArgs {
     /// Steps taken before
     #[arg(long, default_value_t = 1)]
     pub warmup: usize,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight bench inference`.
@@ -375,9 +407,9 @@ pub struct BenchInferenceArgs {
     /// Batches computed before
     #[arg(long, default_value_t = 1)]
     pub warmup: usize,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight bench knn`.
@@ -404,9 +436,9 @@ pub struct BenchKnnArgs {
     /// How often the search is made; the median counts
     #[arg(long, default_value = "3", value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
     pub tries: usize,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight bench ops`.
@@ -424,9 +456,9 @@ pub struct BenchOpsArgs {
     /// How often each is measured; the best counts
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
     pub tries: usize,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight bench views`.
@@ -444,9 +476,9 @@ pub struct BenchViewsArgs {
     /// Passes that are measured; the median counts
     #[arg(long, default_value = "3", value_parser = clap::value_parser!(u32).range(1..).map(|n| n as usize))]
     pub passes: usize,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// `sslight list`.
@@ -455,9 +487,9 @@ pub struct ListArgs {
     /// What to list
     #[arg(value_enum)]
     pub what: Listing,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
 }
 
 /// What can be listed.
@@ -476,21 +508,108 @@ pub enum Listing {
 /// `sslight doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// A configuration and key=value words whose data and length are checked as well
+    /// A configuration and key=value words: its data are checked, and a few steps tell time, memory and disk
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
-    /// Print JSON
+    /// Take no steps: check only what needs none
     #[arg(long)]
-    pub json: bool,
+    pub no_trial: bool,
+    /// Seconds for the steps, about; what a batch takes that is too slow for it is estimated from a part
+    #[arg(long, default_value = "60", value_parser = seconds)]
+    pub seconds: f64,
+    /// What is shown
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// A positive number of seconds.
+fn seconds(word: &str) -> Result<f64, String> {
+    match word.parse() {
+        Ok(seconds) if seconds > 0.0 && f64::is_finite(seconds) => Ok(seconds),
+        _ => Err("must be a positive number of seconds".to_owned()),
+    }
+}
+
+/// `sslight completions`.
+#[derive(Debug, Args)]
+#[command(after_help = COMPLETIONS_HELP)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+const COMPLETIONS_HELP: &str = "Examples:
+  sslight completions bash > ~/.local/share/bash-completion/completions/sslight
+  sslight completions zsh > ~/.zfunc/_sslight      # with fpath+=~/.zfunc before compinit
+  sslight completions fish > ~/.config/fish/completions/sslight.fish";
+
+/// `sslight man`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  sslight man pretrain | man -l -\n  sslight man --dir ~/.local/share/man/man1"
+)]
+pub struct ManArgs {
+    /// The verb whose page is printed, as `views preview`; without one: the page of the program
+    #[arg(value_name = "VERB")]
+    pub verb: Vec<String>,
+    /// Write the pages of the program and of all verbs to this folder instead, which is made
+    #[arg(long, conflicts_with = "verb")]
+    pub dir: Option<PathBuf>,
+}
+
+impl Verb {
+    /// What it prints.
+    pub fn output(&self) -> Output {
+        match self {
+            // The dashboard owns the terminal while it is up.
+            Self::Pretrain(args) => Output {
+                quiet: args.output.quiet || args.dashboard,
+                ..args.output
+            },
+            Self::Sweep(args) => args.output,
+            Self::Knn(args) => args.output,
+            Self::Probe(args) | Self::Finetune(args) => args.output,
+            Self::Results(args) => args.output,
+            Self::Export(args) => args.output,
+            Self::Import(args) => args.output,
+            Self::Inspect(args) => args.output,
+            Self::Embed(args) => args.output,
+            Self::Neighbours(args) | Self::Project(args) => args.output,
+            Self::Attention(args) => args.output,
+            Self::Classify(args) => args.output,
+            Self::Views(args) => match &args.verb {
+                ViewsVerb::Preview(args) => args.output,
+                ViewsVerb::Analyze(args) => args.output,
+                ViewsVerb::Recommend(args) => args.output,
+            },
+            Self::Selftest(args) => args.output,
+            Self::Bench(args) => match &args.verb {
+                BenchVerb::Step(args) => args.output,
+                BenchVerb::Inference(args) => args.output,
+                BenchVerb::Knn(args) => args.output,
+                BenchVerb::Ops(args) => args.output,
+                BenchVerb::Views(args) => args.output,
+            },
+            Self::List(args) => args.output,
+            Self::Doctor(args) => args.output,
+            Self::Completions(_) | Self::Man(_) => Output::default(),
+        }
+    }
 }
 
 /// Reads a command line, program name first.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Verb, CliError> {
     let args: Vec<OsString> = args.into_iter().collect();
-    let command = help::added(Cli::command())?;
+    let command = command()?;
     check_verb(&command, &args)?;
     let matches = command.try_get_matches_from(args).map_err(explain)?;
     Ok(Cli::from_arg_matches(&matches)?.verb)
+}
+
+/// The command line with all of its help.
+pub fn command() -> Result<clap::Command, CliError> {
+    help::added(Cli::command())
 }
 
 /// Refuses a first word that is no verb, with the nearest ones.

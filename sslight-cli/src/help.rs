@@ -138,7 +138,9 @@ pub fn added(command: clap::Command) -> Result<clap::Command, CliError> {
         .mut_subcommand("list", |verb| {
             verb.after_help("Example:\n  sslight list backbones")
         })
-        .mut_subcommand("doctor", |verb| verb.after_help(doctor)))
+        .mut_subcommand("doctor", |verb| verb.after_help(doctor))
+        .mut_subcommand("completions", |verb| verb)
+        .mut_subcommand("man", |verb| verb))
 }
 
 /// The help of a verb with keys of its own.

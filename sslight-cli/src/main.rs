@@ -23,7 +23,12 @@ use args::Verb;
 fn main() -> ExitCode {
     sslight_models::backend::memory::keep_freed();
     sslight_models::backend::threads::join_kernels();
-    let outcome = args::parse(std::env::args_os()).and_then(|verb| match verb {
+    let verb = args::parse(std::env::args_os());
+    if let Ok(verb) = &verb {
+        ui::set_output(verb.output());
+        ui::show_work();
+    }
+    let outcome = verb.and_then(|verb| match verb {
         Verb::Pretrain(args) => cmd::pretrain::run(&args),
         Verb::Sweep(args) => cmd::sweep::run(&args),
         Verb::Knn(args) => cmd::knn::run(&args),
@@ -43,6 +48,8 @@ fn main() -> ExitCode {
         Verb::List(args) => cmd::list::run(&args),
         Verb::Bench(args) => cmd::bench::run(&args.verb),
         Verb::Doctor(args) => cmd::doctor::run(&args),
+        Verb::Completions(args) => cmd::completions::run(&args),
+        Verb::Man(args) => cmd::man::run(&args),
     });
     exit::report(outcome)
 }

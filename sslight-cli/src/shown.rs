@@ -113,13 +113,16 @@ pub fn watched<T>(
 }
 
 /// The outcome of watched work.
-pub fn outcome<T>(result: Option<T>, tell: impl FnOnce(T)) -> Outcome {
+///
+/// # Errors
+/// Those of `tell`.
+pub fn outcome<T>(
+    result: Option<T>,
+    tell: impl FnOnce(T) -> Result<(), CliError>,
+) -> Result<Outcome, CliError> {
     match result {
-        Some(result) => {
-            tell(result);
-            Outcome::Done
-        }
-        None => Outcome::Interrupted,
+        Some(result) => tell(result).map(|()| Outcome::Done),
+        None => Ok(Outcome::Interrupted),
     }
 }
 

@@ -21,6 +21,7 @@ pub mod ops;
 pub mod pixel_scale;
 pub mod plan;
 mod planes;
+pub mod progress;
 pub mod rng;
 mod simd;
 pub mod source;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use sslight_core::config::configs;
 use sslight_core::embed::{AttentionSettings, Images, attention_sheets};
 
@@ -28,6 +29,17 @@ pub const KEYS: &[VerbKey] = &[
     SPLIT,
     OVERWRITE,
 ];
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    out: &'a Path,
+    files: &'a [PathBuf],
+    heads: usize,
+    /// Patches along each side.
+    grid: usize,
+    unreadable: usize,
+}
 
 /// Draws a sheet an image.
 pub fn run(args: &AttentionArgs) -> Result<Outcome, CliError> {
@@ -59,17 +71,26 @@ pub fn run(args: &AttentionArgs) -> Result<Outcome, CliError> {
             hooks,
         )
     })?;
-    Ok(outcome(result, |sheets| {
+    outcome(result, |sheets| {
         warn_of(&sheets.unreadable);
-        ui::say(&format!(
-            "attention of {} images, {} heads, {}x{} patches: {}",
-            sheets.files.len(),
-            sheets.heads,
-            sheets.grid,
-            sheets.grid,
-            out.display()
-        ));
-    }))
+        let told = Told {
+            out,
+            files: &sheets.files,
+            heads: sheets.heads,
+            grid: sheets.grid,
+            unreadable: sheets.unreadable.len(),
+        };
+        ui::show(args.output.json, &told, || {
+            format!(
+                "attention of {} images, {} heads, {}x{} patches: {}",
+                sheets.files.len(),
+                sheets.heads,
+                sheets.grid,
+                sheets.grid,
+                out.display()
+            )
+        })
+    })
 }
 
 /// Whether a word is an image file and neither a key nor a configuration.

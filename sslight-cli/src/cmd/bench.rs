@@ -7,7 +7,7 @@ mod views;
 use serde::Serialize;
 use sslight_core::config::resolve;
 use sslight_core::run::{
-    BenchOptions, OperationTime, StepPart, StepTimes, bench_inference, bench_step,
+    BenchOptions, OperationTime, StepPart, StepTimes, bench_inference, bench_step, peak_memory,
 };
 
 use burn::tensor::backend::AutodiffBackend;
@@ -138,23 +138,8 @@ fn inference(args: &BenchInferenceArgs) -> Result<Outcome, CliError> {
         peak_bytes: peak_memory(),
         operations: times.operations.iter().map(Operation::from).collect(),
     };
-    ui::say(&match args.json {
-        true => json(&report)?,
-        false => report.text(args.breakdown),
-    });
+    ui::show(args.output.json, &report, || report.text(args.breakdown))?;
     Ok(Outcome::Done)
-}
-
-fn json(report: &impl Serialize) -> Result<String, CliError> {
-    serde_json::to_string_pretty(report).map_err(|error| CliError::Usage(format!("bench: {error}")))
-}
-
-/// The most memory that this process has had, in bytes; `None` where the system does not tell.
-fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 fn step(args: &BenchStepArgs) -> Result<Outcome, CliError> {
@@ -178,11 +163,7 @@ fn step(args: &BenchStepArgs) -> Result<Outcome, CliError> {
         format!("{} {} {}", config.method, config.backbone, config.recipe),
         &times,
     );
-    ui::say(&if args.json {
-        json(&report)?
-    } else {
-        report.text(args.breakdown)
-    });
+    ui::show(args.output.json, &report, || report.text(args.breakdown))?;
     Ok(Outcome::Done)
 }
 

@@ -72,7 +72,7 @@ pub fn run(args: &ClassifyArgs) -> Result<Outcome, CliError> {
     if let Some(unscored) = &classified.unscored {
         ui::note(unscored);
     }
-    if args.json {
+    if args.output.json {
         let json = Json {
             weights: &subject.weights,
             backend: engine.choice().to_string(),
@@ -82,9 +82,7 @@ pub fn run(args: &ClassifyArgs) -> Result<Outcome, CliError> {
             top5: classified.accuracy.map(|[_, top5]| top5),
             images: &classified.images,
         };
-        let text = serde_json::to_string_pretty(&json)
-            .map_err(|error| CliError::Usage(format!("classify: {error}")))?;
-        ui::say(&text);
+        ui::say_json(&json)?;
     } else {
         ui::say(&text(&classified));
     }

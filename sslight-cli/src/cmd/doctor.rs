@@ -1,15 +1,20 @@
 //! `sslight doctor`: what this build and machine have, and what a run will take. It says only what it measured
 //! or read; what it cannot know is reported as unknown.
 
+mod run;
+mod trial;
+
 use std::fs;
 
 use serde::Serialize;
-use sslight_core::config::{DataFacts, ResolvedConfig, resolve};
+use sslight_core::config::resolve;
+use sslight_core::run::Memory;
 
 use crate::args::DoctorArgs;
 use crate::backend::{EngineState, engine_states};
 use crate::exit::{CliError, Outcome};
 use crate::ui;
+use run::RunReport;
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -26,30 +31,19 @@ struct Report {
     run: Option<RunReport>,
 }
 
-/// What a configuration asks of this machine.
-#[derive(Debug, Serialize)]
-struct RunReport {
-    data: String,
-    images: usize,
-    labelled: bool,
-    classes: usize,
-    validation: Option<String>,
-    batch_size: usize,
-    steps_per_epoch: usize,
-    steps: usize,
-    /// Memory for all views of one batch.
-    batch_bytes: usize,
-    warnings: Vec<String>,
-}
-
 /// Prints the report; a configuration that cannot run is an error.
 pub fn run(args: &DoctorArgs) -> Result<Outcome, CliError> {
     let run = if args.words.is_empty() {
         None
     } else {
-        Some(run_report(&resolve(&args.words)?)?)
+        let resolved = resolve(&args.words)?;
+        let mut run = run::report(&resolved)?;
+        if !args.no_trial {
+            run.try_out(&resolved, args)?;
+        }
+        Some(run)
     };
-    let (memory_bytes, memory_available_bytes) = memory();
+    let memory = Memory::now();
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         revision: option_env!("SSLIGHT_REVISION"),
@@ -58,70 +52,16 @@ pub fn run(args: &DoctorArgs) -> Result<Outcome, CliError> {
         cpu: cpu(),
         threads: std::thread::available_parallelism().ok().map(usize::from),
         simd: simd(),
-        memory_bytes,
-        memory_available_bytes,
+        memory_bytes: memory.total,
+        memory_available_bytes: memory.available,
         backends: engine_states(),
         run,
     };
-    if args.json {
-        let text = serde_json::to_string_pretty(&report)
-            .map_err(|error| CliError::Usage(format!("doctor: {error}")))?;
-        ui::say(&text);
-    } else {
-        ui::say(&text(&report));
+    ui::show(args.output.json, &report, || text(&report))?;
+    if report.run.as_ref().is_none_or(RunReport::can_run) {
+        ui::hint(ui::Done::Examined { words: &args.words });
     }
     Ok(Outcome::Done)
-}
-
-fn run_report(resolved: &ResolvedConfig) -> Result<RunReport, CliError> {
-    resolved.require_data()?;
-    let config = &resolved.config;
-    let (train, validation) = sslight_core::run::open_both(config)?;
-    let mut warnings = resolved.warnings.clone();
-    if config.steps_per_epoch(train.len()) == 0 {
-        warnings.push(format!(
-            "batch_size = {} is more than the {} training images; the run would be refused",
-            config.batch_size,
-            train.len()
-        ));
-    }
-    match resolved.fit(DataFacts {
-        images: train.len(),
-        classes: train.class_names().len(),
-    }) {
-        Ok(more) => warnings.extend(more),
-        Err(error) => warnings.push(format!("{error}; the run would be refused")),
-    }
-    if !sslight_models::BackboneKind::from(config.backbone).is_available() {
-        warnings.push(format!(
-            "backbone = {} is not yet in this build; the run would be refused",
-            config.backbone
-        ));
-    }
-    let pixels: usize = config
-        .view_recipe()
-        .views
-        .iter()
-        .map(|view| 3 * view.size * view.size)
-        .sum();
-    Ok(RunReport {
-        data: train.describe(),
-        images: train.len(),
-        labelled: train.label(0).is_some(),
-        classes: train.class_names().len(),
-        validation: validation.map(|source| source.describe()),
-        batch_size: config.batch_size,
-        steps_per_epoch: config.steps_per_epoch(train.len()),
-        steps: config.last_step(train.len()),
-        batch_bytes: config.batch_size
-            * pixels
-            * if config.u8_batches {
-                1
-            } else {
-                size_of::<f32>()
-            },
-        warnings,
-    })
 }
 
 fn text(report: &Report) -> String {
@@ -164,27 +104,7 @@ fn text(report: &Report) -> String {
         };
         lines.push((engine.name, state));
     }
-    if let Some(run) = &report.run {
-        let labels = if run.labelled {
-            format!("{} classes", run.classes)
-        } else {
-            "none".to_owned()
-        };
-        let none = "none; kNN evaluation needs it".to_owned();
-        lines.extend([
-            ("data", run.data.clone()),
-            ("labels", labels),
-            ("validation", run.validation.clone().unwrap_or(none)),
-            (
-                "steps",
-                format!(
-                    "{} of {} images, {} an epoch",
-                    run.steps, run.batch_size, run.steps_per_epoch
-                ),
-            ),
-            ("views of a batch", bytes(run.batch_bytes as u64)),
-        ]);
-    }
+    lines.extend(report.run.iter().flat_map(RunReport::lines));
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text: String = lines
         .iter()
@@ -225,21 +145,6 @@ fn features() -> Vec<&'static str> {
 /// The processor's name, where the system tells it.
 fn cpu() -> Option<String> {
     field(&fs::read_to_string("/proc/cpuinfo").ok()?, "model name")
-}
-
-/// Total and available memory in bytes, where the system tells them.
-fn memory() -> (Option<u64>, Option<u64>) {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let of = |name| {
-        let value = field(&text, name)?;
-        value
-            .strip_suffix("kB")?
-            .trim()
-            .parse::<u64>()
-            .ok()
-            .map(|kib| kib * 1024)
-    };
-    (of("MemTotal"), of("MemAvailable"))
 }
 
 /// The first value of a `name: value` line.
@@ -294,20 +199,5 @@ mod tests {
     fn sizes_are_said_in_the_unit_that_fits() {
         assert_eq!(bytes(512 << 20), "512.0 MiB");
         assert_eq!(bytes(3 << 30), "3.0 GiB");
-    }
-
-    #[test]
-    fn the_views_of_a_batch_are_counted_pixel_by_pixel() -> Result<(), CliError> {
-        let report = run_report(&resolve(&[
-            "views.global.size=32",
-            "views.local.size=10",
-            "views.locals=3",
-        ])?)?;
-        assert_eq!(
-            report.batch_bytes,
-            report.batch_size * 4 * 3 * (2 * 32 * 32 + 3 * 10 * 10)
-        );
-        assert_eq!(report.steps_per_epoch, report.images / report.batch_size);
-        Ok(())
     }
 }

@@ -69,15 +69,16 @@ pub fn run(args: &EmbedArgs) -> Result<Outcome, CliError> {
         )
     })?;
     let told = |result| told(out, format, &result);
-    Ok(outcome(result, |result: Exported| {
+    outcome(result, |result: Exported| {
         warn_of(&result.extracted.unreadable);
         let told = told(result);
-        if args.json {
-            ui::say(&serde_json::to_string_pretty(&told).unwrap_or_default());
-        } else {
-            ui::say(&text(&told));
-        }
-    }))
+        ui::show(args.output.json, &told, || text(&told))?;
+        ui::hint(ui::Done::Embedded {
+            weights: &args.weights,
+            words: &words.rest,
+        });
+        Ok(())
+    })
 }
 
 fn told(out: &Path, format: Format, result: &Exported) -> Told {

@@ -57,7 +57,7 @@ fn evaluate(
     let engine = backend::choose(backend)?;
     let stop = stop_on_interrupt(STOPPING)?;
     let name = engine.choice().to_string();
-    let mut tell = |progress: Progress| show(&progress, args.json);
+    let mut tell = |progress: Progress| show(&progress);
     let options = EvaluationOptions {
         subject: measured.core(),
         run: measured.run(&args.words),
@@ -72,18 +72,15 @@ fn evaluate(
         }
         other => other?,
     };
-    if args.json {
-        let text = serde_json::to_string_pretty(&evaluated.record)
-            .map_err(|error| CliError::Usage(error.to_string()))?;
-        ui::say(&text);
-    } else {
-        ui::say(&text(&evaluated));
+    ui::show(args.output.json, &evaluated.record, || text(&evaluated))?;
+    if let Some(folder) = evaluated.results.parent() {
+        ui::hint(ui::Done::Evaluated { folder });
     }
     Ok(Outcome::Done)
 }
 
-/// Progress goes to standard error when standard output is for JSON.
-fn show(progress: &Progress, json: bool) {
+/// Shows how far it is.
+fn show(progress: &Progress) {
     match progress {
         Progress::Note(text) => ui::note(text),
         Progress::Epoch {
@@ -100,12 +97,9 @@ fn show(progress: &Progress, json: bool) {
                 return;
             }
             let score = top1.map_or(String::new(), |top1| format!("  top-1 {top1:.2} %"));
-            let line = format!("epoch {epoch}/{epochs}  loss {loss:.4}  lr {lr:.3e}{score}");
-            if json {
-                ui::note(&line);
-            } else {
-                ui::say(&line);
-            }
+            ui::tell(&format!(
+                "epoch {epoch}/{epochs}  loss {loss:.4}  lr {lr:.3e}{score}"
+            ));
         }
     }
 }

@@ -87,7 +87,7 @@ pub fn run(args: &ExportArgs) -> Result<Outcome, CliError> {
         overwrite: words.flag("overwrite")?.unwrap_or(false),
     };
     let exported = export::<Host>(&args.weights, &options, &Default::default())?;
-    if args.json {
+    if args.output.json {
         ui::say_json(&exported)?;
     } else {
         ui::say(&text(&exported));

@@ -58,13 +58,16 @@ pub fn run(args: &ImportArgs) -> Result<Outcome, CliError> {
         overwrite: words.flag("overwrite")?.unwrap_or(false),
     };
     let report = import::<Host>(&args.file, &options, &Default::default())?;
-    if args.json {
+    if args.output.json {
         ui::say_json(&report)?;
     } else {
         ui::say(&text(&report));
     }
     match report.out {
-        Some(_) => Ok(Outcome::Done),
+        Some(file) => {
+            ui::hint(ui::Done::Imported { file: &file });
+            Ok(Outcome::Done)
+        }
         None => Err(CliError::NotImported {
             path: report.path,
             backbone: report.backbone,

@@ -67,7 +67,7 @@ pub fn run(args: &InspectArgs) -> Result<Outcome, CliError> {
             let overwrite = words.flag("overwrite")?.unwrap_or(false);
             let files = [images.as_path(), out.as_path()];
             let report = features_of::<Host>(&args.path, &wanted, files, overwrite, &device)?;
-            if args.json {
+            if args.output.json {
                 ui::say_json(&report)?;
             } else {
                 ui::say(&format!(
@@ -81,7 +81,7 @@ pub fn run(args: &InspectArgs) -> Result<Outcome, CliError> {
         }
         (None, None) => {
             let inspected = inspect::<Host>(&args.path, &wanted, &device)?;
-            if args.json {
+            if args.output.json {
                 ui::say_json(&inspected)?;
             } else {
                 ui::say(&match &inspected {

@@ -1,6 +1,6 @@
 //! `sslight knn`: the kNN score of a run, a checkpoint or a weights file, or of a floor.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::backend::AutodiffBackend;
 use serde::Serialize;
@@ -66,16 +66,17 @@ pub fn run(args: &KnnArgs) -> Result<Outcome, CliError> {
             &device,
         )
     })?;
-    if args.json {
+    if args.output.json {
         let weights = match &measured {
             Measured::Weights { subject, .. } => subject.weights.clone(),
             Measured::Random | Measured::Pixels => args.weights.clone(),
         };
-        let text = serde_json::to_string_pretty(&score(weights, name, &evaluated))
-            .map_err(|error| CliError::Usage(format!("knn: {error}")))?;
-        ui::say(&text);
+        ui::say_json(&score(weights, name, &evaluated))?;
     } else {
         ui::say(&text(&evaluated));
+    }
+    if let Some(folder) = evaluated.results.as_deref().and_then(Path::parent) {
+        ui::hint(ui::Done::Evaluated { folder });
     }
     Ok(Outcome::Done)
 }

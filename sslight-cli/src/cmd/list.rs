@@ -32,13 +32,7 @@ pub fn run(args: &ListArgs) -> Result<Outcome, CliError> {
         Listing::Configs => configurations(),
         Listing::Backends => backends(),
     };
-    if args.json {
-        let text = serde_json::to_string_pretty(&rows)
-            .map_err(|error| CliError::Usage(format!("list: {error}")))?;
-        ui::say(&text);
-    } else {
-        ui::say(&table(&rows));
-    }
+    ui::show(args.output.json, &rows, || table(&rows))?;
     Ok(Outcome::Done)
 }
 

@@ -3,6 +3,7 @@
 pub mod attention;
 pub mod bench;
 pub mod classify;
+pub mod completions;
 pub mod doctor;
 pub mod embed;
 pub mod evaluation;
@@ -11,6 +12,7 @@ pub mod import;
 pub mod inspect;
 pub mod knn;
 pub mod list;
+pub mod man;
 pub mod neighbours;
 pub mod pretrain;
 pub mod project;

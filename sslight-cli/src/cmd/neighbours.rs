@@ -1,5 +1,8 @@
 //! `sslight neighbours`: a sheet of images and what is nearest to them.
 
+use std::path::Path;
+
+use serde::Serialize;
 use sslight_core::embed::{NeighbourSettings, Queries, neighbour_sheet};
 
 use crate::args::PictureArgs;
@@ -32,6 +35,18 @@ pub const KEYS: &[VerbKey] = &[
     OVERWRITE,
 ];
 
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    out: &'a Path,
+    queries: usize,
+    k: usize,
+    images: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    same_class_percent: Option<f64>,
+    unreadable: usize,
+}
+
 /// Draws the sheet.
 pub fn run(args: &PictureArgs) -> Result<Outcome, CliError> {
     let words = VerbWords::take(KEYS, &args.words)?;
@@ -55,20 +70,30 @@ pub fn run(args: &PictureArgs) -> Result<Outcome, CliError> {
             hooks,
         )
     })?;
-    Ok(outcome(result, |sheet| {
+    outcome(result, |sheet| {
         warn_of(&sheet.extracted.unreadable);
         let same = sheet
             .same_class
             .map(|share| format!(", {share:.1} % of the same class"))
             .unwrap_or_default();
-        ui::say(&format!(
-            "{} queries, {} neighbours each among {} images{same}: {}",
-            sheet.rows.len(),
-            settings.k,
-            ui::grouped(sheet.extracted.images),
-            out.display()
-        ));
-    }))
+        let told = Told {
+            out,
+            queries: sheet.rows.len(),
+            k: settings.k,
+            images: sheet.extracted.images,
+            same_class_percent: sheet.same_class,
+            unreadable: sheet.extracted.unreadable.len(),
+        };
+        ui::show(args.output.json, &told, || {
+            format!(
+                "{} queries, {} neighbours each among {} images{same}: {}",
+                told.queries,
+                told.k,
+                ui::grouped(told.images),
+                out.display()
+            )
+        })
+    })
 }
 
 fn queries(word: &str) -> Result<Queries, CliError> {

@@ -1,5 +1,8 @@
 //! `sslight project`: features as points of a plane.
 
+use std::path::Path;
+
+use serde::Serialize;
 use sslight_core::embed::{ProjectSettings, Projection, project};
 
 use crate::args::PictureArgs;
@@ -38,6 +41,17 @@ pub const KEYS: &[VerbKey] = &[
     OVERWRITE,
 ];
 
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    out: &'a Path,
+    method: String,
+    images: usize,
+    /// Shares of the variance along the first two principal components.
+    explained_percent: [f64; 2],
+    unreadable: usize,
+}
+
 /// Draws the picture.
 pub fn run(args: &PictureArgs) -> Result<Outcome, CliError> {
     let words = VerbWords::take(KEYS, &args.words)?;
@@ -64,14 +78,23 @@ pub fn run(args: &PictureArgs) -> Result<Outcome, CliError> {
             hooks,
         )
     })?;
-    Ok(outcome(result, |projected| {
+    outcome(result, |projected| {
         warn_of(&projected.extracted.unreadable);
         let [first, second] = projected.explained;
-        ui::say(&format!(
-            "{} of {} images; the first two principal components have {first:.1} % and {second:.1} % of the variance: {}",
-            settings.projection,
-            ui::grouped(projected.extracted.images),
-            out.display()
-        ));
-    }))
+        let told = Told {
+            out,
+            method: settings.projection.to_string(),
+            images: projected.extracted.images,
+            explained_percent: projected.explained,
+            unreadable: projected.extracted.unreadable.len(),
+        };
+        ui::show(args.output.json, &told, || {
+            format!(
+                "{} of {} images; the first two principal components have {first:.1} % and {second:.1} % of the variance: {}",
+                told.method,
+                ui::grouped(told.images),
+                out.display()
+            )
+        })
+    })
 }

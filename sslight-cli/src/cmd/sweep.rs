@@ -1,7 +1,10 @@
 //! `sslight sweep`.
 
+mod report;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use sslight_core::config::sweeps;
 use sslight_core::run::{Outlook, Preflight, RunError};
 use sslight_core::sweep::{Board, Metric, Point, State, Sweep, Told, drive, expand, survey};
 
@@ -10,6 +13,7 @@ use crate::backend::{self, Engine};
 use crate::exit::{CliError, Outcome, run_code};
 use crate::train::{self, Handles, Show, train};
 use crate::ui;
+use report::{BuiltIns, Builtin, Report};
 
 /// Engines by the name of the run.
 type Engines<'a> = BTreeMap<&'a str, Engine>;
@@ -17,26 +21,42 @@ type Engines<'a> = BTreeMap<&'a str, Engine>;
 /// Lists the built-in sweeps, shows the points of one, or runs them.
 pub fn run(args: &SweepArgs) -> Result<Outcome, CliError> {
     if args.words.is_empty() {
-        ui::say(&ui::built_in_sweeps());
+        let names = || {
+            sweeps().iter().map(|sweep| Builtin {
+                name: sweep.name,
+                summary: sweep.summary(),
+            })
+        };
+        let list = BuiltIns {
+            sweeps: names().collect(),
+        };
+        ui::show(args.output.json, &list, ui::built_in_sweeps)?;
         return Ok(Outcome::Done);
     }
     let sweep = expand(&args.words)?;
     if args.dry_run {
-        return dry_run(&sweep);
+        return dry_run(&sweep, args.output.json);
     }
     warn_of_no_score(&sweep, &check_data(&sweep)?);
     check_weights(&sweep)?;
     let engines = engines(&sweep)?;
     let handles = Handles::listen()?;
-    let board = run_points(&sweep, &engines, &handles, args.quiet)?;
-    if !args.quiet {
-        ui::say(&format!("\n{}", board.text()));
-        ui::say(&format!(
-            "tables and plot: sweep.csv, sweep.md and sweep.svg in {}",
-            sweep.out.display()
-        ));
+    let board = run_points(&sweep, &engines, &handles, args.output.quiet)?;
+    ui::tell(&format!("\n{}", board.text()));
+    ui::tell(&format!(
+        "tables and plot: sweep.csv, sweep.md and sweep.svg in {}",
+        sweep.out.display()
+    ));
+    if args.output.json {
+        ui::say_json(&Report::of(&board)?)?;
     }
-    outcome(&board)
+    let outcome = outcome(&board)?;
+    let best = sweep.series.iter().find_map(|series| board.best(series));
+    if let Some(best) = best.filter(|_| outcome == Outcome::Done) {
+        let best = &best.resolved.config.out_dir();
+        ui::hint(ui::Done::Swept { best });
+    }
+    Ok(outcome)
 }
 
 /// Refuses data that a point cannot be trained on, before days are spent on those before it. Gives what is known of
@@ -111,7 +131,7 @@ fn run_points<'a>(
 }
 
 /// Shows the points; data that cannot be used is a warning here.
-fn dry_run(sweep: &Sweep) -> Result<Outcome, CliError> {
+fn dry_run(sweep: &Sweep, json: bool) -> Result<Outcome, CliError> {
     let images = match check_data(sweep) {
         Ok(data) => {
             warn_of_no_score(sweep, &data);
@@ -125,7 +145,12 @@ fn dry_run(sweep: &Sweep) -> Result<Outcome, CliError> {
     if let Err(error) = check_weights(sweep) {
         ui::warn(&error.to_string());
     }
-    ui::say(&ui::plan(&survey(sweep)?, images)?);
+    let board = survey(sweep)?;
+    if json {
+        ui::say_json(&Report::of(&board)?)?;
+    } else {
+        ui::say(&ui::plan(&board, images)?);
+    }
     Ok(Outcome::Done)
 }
 

@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
-use super::colours;
+use super::{colours, is_quiet, work};
 
 /// Between lines where there is no bar.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -20,7 +20,7 @@ impl Images {
     /// A display that suits where standard error goes.
     pub fn new() -> Self {
         Self {
-            bar: std::io::stderr().is_terminal().then(bar),
+            bar: (std::io::stderr().is_terminal() && !is_quiet()).then(bar),
             last: Instant::now(),
         }
     }
@@ -45,7 +45,7 @@ impl Images {
 }
 
 fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+    let bar = work::stacked(ProgressBar::no_length());
     let template = if colours() {
         "{bar:24.cyan} {pos}/{len} images  {per_sec}  ETA {eta}"
     } else {

@@ -1,26 +1,60 @@
 //! Everything that is printed: results, notices and the progress of a run.
 //!
-//! Results and plain progress lines go to standard output; the bar, notes, warnings and errors to standard error.
+//! Results and plain progress lines go to standard output; bars, notes, hints, warnings and errors to standard error. With
+//! `--json` standard output has the JSON object alone, and with `--quiet` there are only results, warnings and errors.
 
+pub mod hint;
 mod images;
 mod progress;
 mod sweep;
 mod text;
+mod work;
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
+use crate::args::Output;
 use crate::exit::CliError;
 
+pub use hint::{Done, hint};
 pub use images::Images;
 pub use progress::Progress;
 pub use sweep::{built_in_sweeps, plan, settings};
-pub use text::grouped;
+pub use text::{duration, grouped};
+pub use work::{Busy, show_work};
+
+/// Whether standard output is for one JSON object.
+static JSON: AtomicBool = AtomicBool::new(false);
+/// Whether only results, warnings and errors are shown.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Sets what is shown, before anything is.
+pub fn set_output(output: Output) {
+    JSON.store(output.json, Ordering::Relaxed);
+    QUIET.store(output.quiet, Ordering::Relaxed);
+}
+
+fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
 
 /// Prints a result. A reader that went away is no error of ours.
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end_matches('\n'));
+    let text = text.trim_end_matches('\n');
+    // What is said beside the object is for people.
+    let _ = match JSON.load(Ordering::Relaxed) {
+        true => writeln!(std::io::stderr(), "{text}"),
+        false => writeln!(std::io::stdout(), "{text}"),
+    };
+}
+
+/// Prints how far something is, unless that is not wanted.
+pub fn tell(text: &str) {
+    if !is_quiet() {
+        work::beside_bars(|| say(text));
+    }
 }
 
 /// Prints a result as JSON.
@@ -30,13 +64,36 @@ pub fn say(text: &str) {
 pub fn say_json(result: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(result)
         .map_err(|error| CliError::Usage(format!("--json: {error}")))?;
-    say(&text);
+    let _ = writeln!(std::io::stdout(), "{text}");
     Ok(())
+}
+
+/// Prints a result as JSON or as text.
+///
+/// # Errors
+/// As [`say_json`].
+pub fn show(
+    json: bool,
+    result: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<(), CliError> {
+    match json {
+        true => say_json(result),
+        false => {
+            say(&text());
+            Ok(())
+        }
+    }
 }
 
 /// Prints what is good to know and no result.
 pub fn note(text: &str) {
-    let _ = writeln!(std::io::stderr(), "note: {text}");
+    if is_quiet() {
+        return;
+    }
+    work::beside_bars(|| {
+        let _ = writeln!(std::io::stderr(), "note: {text}");
+    });
 }
 
 /// Prints what is probably not meant.

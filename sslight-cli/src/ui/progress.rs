@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use sslight_core::observe::{Level, Observer, RunEvent, StartInfo, StepReport};
 
 use super::text::{
@@ -119,7 +119,7 @@ impl Observer for Progress {
 }
 
 fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+    let bar = super::work::stacked(ProgressBar::no_length());
     let template = if colours() {
         "{bar:24.cyan} step {pos}/{len}  {msg}  ETA {eta}"
     } else {

@@ -3,6 +3,7 @@
 
 mod bench;
 mod classify;
+mod comfort;
 mod damaged;
 mod embed;
 mod exchange;

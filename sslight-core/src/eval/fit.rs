@@ -4,6 +4,7 @@
 use burn::module::AutodiffModule;
 use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::{Int, Tensor};
+use sslight_data::progress::Work;
 use sslight_data::{HostBatch, ImageSource};
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::params::host_values;
@@ -145,7 +146,10 @@ pub fn fit<B: AutodiffBackend, M: Classifier<B>>(
         let mut total: Option<Tensor<B::InnerBackend, 1>> = None;
         let mut step = epoch * course.steps_per_epoch;
         let mut lr = course.lr_at(step);
+        let what = format!("epoch {}/{}", epoch + 1, course.epochs);
+        let work = Work::begin(what, "steps", Some(course.steps_per_epoch));
         for batch in data.epoch(epoch) {
+            work.add(1);
             let (input, labels) = batch?;
             lr = course.lr_at(step);
             let scores = model.scores(input).into_iter();
@@ -165,6 +169,7 @@ pub fn fit<B: AutodiffBackend, M: Classifier<B>>(
                 return Err(EvalError::Interrupted);
             }
         }
+        drop(work);
         let steps = (step - epoch * course.steps_per_epoch).max(1);
         let losses = total.map_or_else(Vec::new, host_values);
         let losses: Vec<f64> = losses

@@ -6,6 +6,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
+use sslight_data::progress::Work;
 use sslight_kernels::{Before, linear};
 use sslight_models::backend::Backend;
 use thiserror::Error;
@@ -182,7 +183,9 @@ pub fn nearest_neighbours<B: Backend>(
             (normalized_rows(values, dim, device), parts.collect())
         })
         .collect();
+    let work = Work::begin("searching neighbours", "vectors", Some(bank.len()));
     for (index, values) in bank.values.chunks(BANK_BLOCK * dim).enumerate() {
+        work.add(values.len() / dim);
         let bank: Tensor<B, 2> = normalized_rows(values, dim, device);
         for (queries, parts) in &mut blocks {
             let [columns, _] = queries.dims();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use burn::optim::Optimizer;
 use burn::tensor::{Distribution, Tensor};
-use sslight_data::{BatchStream, HostBatch};
+use sslight_data::{BatchStream, HostBatch, Loader};
 use sslight_kernels::profile;
 use sslight_models::BatchMode;
 use sslight_models::backend::{AutodiffBackend, Backend};
@@ -100,14 +100,14 @@ pub struct StepTimes {
     /// What the operations of the CPU kernels take, the longest first; none on other engines.
     pub operations: Vec<OperationTime>,
     /// The time of each part in each step.
-    steps: Vec<[Duration; StepPart::ALL.len()]>,
+    steps: Vec<PartTimes>,
 }
 
 impl StepTimes {
     /// Seconds of a part, the median over steps.
     pub fn seconds(&self, part: StepPart) -> f64 {
         let at = StepPart::ALL.iter().position(|other| *other == part);
-        let of_step = |step: &[Duration; StepPart::ALL.len()]| at.map(|at| step[at]);
+        let of_step = |step: &PartTimes| at.map(|at| step[at]);
         median(self.steps.iter().filter_map(of_step))
     }
 
@@ -165,6 +165,105 @@ enum Views {
     Made(BatchStream),
 }
 
+/// Training steps one after the other, with the time that each part of them takes. Nothing is written.
+pub(super) struct Stepper<B: AutodiffBackend> {
+    method: AnyMethod<B>,
+    optimizer: GroupedOptimizer<B>,
+    clock: Clock,
+    loader: Loader,
+    views: Views,
+    device: B::Device,
+    /// The first step of the schedules that is taken.
+    first: usize,
+    taken: usize,
+}
+
+/// The time of each part of a step, in the order of [`StepPart::ALL`].
+pub(super) type PartTimes = [Duration; StepPart::ALL.len()];
+
+impl<B: AutodiffBackend> Stepper<B> {
+    /// Prepares the steps of a configuration on images of which `facts` are known.
+    pub(super) fn new(
+        config: &RunConfig,
+        loader: Loader,
+        facts: DataFacts,
+        fixed_views: bool,
+        device: &B::Device,
+    ) -> Result<Self, RunError> {
+        let clock = Clock::new(assemble::schedule(config, facts.images));
+        let setup = MethodSetup {
+            config,
+            images: facts.images,
+            classes: facts.classes,
+        };
+        let method =
+            AnyMethod::<B>::init(&setup, clock.clone(), device).map_err(RunError::Backbone)?;
+        let optimizer = GroupedOptimizer::<B>::new(
+            assemble::rule(config),
+            assemble::groups(config),
+            clock.clone(),
+        );
+        let mut stream = loader.epoch(0, 0);
+        Ok(Self {
+            method,
+            optimizer,
+            clock,
+            views: match fixed_views {
+                true => Views::Fixed(stream.next().ok_or(RunError::Vanished)??),
+                false => Views::Made(stream),
+            },
+            loader,
+            device: device.clone(),
+            first: first_step_with_all_work(config, facts.images),
+            taken: 0,
+        })
+    }
+
+    /// Takes a step. By value, so that no second owner keeps tensors that are updated in place.
+    pub(super) fn step(mut self) -> Result<(Self, PartTimes), RunError> {
+        let per_epoch = self.loader.steps_per_epoch();
+        if let Views::Made(stream) = &mut self.views
+            && self.taken > 0
+            && self.taken.is_multiple_of(per_epoch)
+        {
+            *stream = self.loader.epoch(self.taken / per_epoch, 0);
+        }
+        self.clock.set(self.first + self.taken);
+        let mut parts = PartTimes::default();
+        let mut last = Instant::now();
+        let mut ended = |part: StepPart| {
+            // A failure to wait shows in the step's own result.
+            let _ = B::sync(&self.device);
+            let now = Instant::now();
+            if let Some(at) = StepPart::ALL.iter().position(|other| *other == part) {
+                parts[at] += now - last;
+            }
+            last = now;
+        };
+        let batch = match &mut self.views {
+            Views::Fixed(batch) => batch.clone(),
+            Views::Made(stream) => stream.next().ok_or(RunError::Vanished)??,
+        };
+        let batch = upload::<B>(batch, &self.device);
+        ended(StepPart::Data);
+        let (output, grads) = self
+            .method
+            .learn_watched(&batch, &mut |phase| ended(StepPart::Learn(phase)));
+        let method = self.method.before_update();
+        self.method = self.optimizer.step(output.values.lr, method, grads);
+        ended(StepPart::Optimizer);
+        self.method = self.method.after_update();
+        ended(StepPart::AfterUpdate);
+        self.taken += 1;
+        Ok((self, parts))
+    }
+
+    /// Networks and optimizer.
+    pub(super) fn trained(self) -> (AnyMethod<B>, GroupedOptimizer<B>) {
+        (self.method, self.optimizer)
+    }
+}
+
 /// Takes some steps, then measures some. Nothing is written.
 ///
 /// # Errors
@@ -176,71 +275,20 @@ pub fn bench_step<B: AutodiffBackend>(
 ) -> Result<StepTimes, RunError> {
     let config = &resolved.config;
     let data = open_data(config)?;
-    let facts = DataFacts {
-        images: data.train.len(),
-        classes: data.train.class_names().len(),
-    };
-    resolved.fit(facts)?;
-    let clock = Clock::new(assemble::schedule(config, facts.images));
-    let setup = MethodSetup {
-        config,
-        images: facts.images,
-        classes: facts.classes,
-    };
-    let mut method =
-        AnyMethod::<B>::init(&setup, clock.clone(), device).map_err(RunError::Backbone)?;
-    let mut optimizer = GroupedOptimizer::<B>::new(
-        assemble::rule(config),
-        assemble::groups(config),
-        clock.clone(),
-    );
-    let per_epoch = data.loader.steps_per_epoch();
-    let first = first_step_with_all_work(config, facts.images);
+    resolved.fit(data.facts)?;
     let BenchOptions {
         warmup,
         steps,
         fixed_views,
     } = options;
-    let mut stream = data.loader.epoch(0, 0);
-    let mut views = match fixed_views {
-        true => Views::Fixed(stream.next().ok_or(RunError::Vanished)??),
-        false => Views::Made(stream),
-    };
+    let mut stepper = Stepper::<B>::new(config, data.loader, data.facts, fixed_views, device)?;
     let mut times = Vec::with_capacity(steps);
     for step in 0..warmup + steps {
-        if let Views::Made(stream) = &mut views
-            && step > 0
-            && step % per_epoch == 0
-        {
-            *stream = data.loader.epoch(step / per_epoch, 0);
-        }
         if step == warmup {
             profile::start();
         }
-        clock.set(first + step);
-        let mut parts = [Duration::ZERO; StepPart::ALL.len()];
-        let mut last = Instant::now();
-        let mut ended = |part: StepPart| {
-            // A failure to wait shows in the step's own result.
-            let _ = B::sync(device);
-            let now = Instant::now();
-            if let Some(at) = StepPart::ALL.iter().position(|other| *other == part) {
-                parts[at] += now - last;
-            }
-            last = now;
-        };
-        let batch = match &mut views {
-            Views::Fixed(batch) => batch.clone(),
-            Views::Made(stream) => stream.next().ok_or(RunError::Vanished)??,
-        };
-        let batch = upload::<B>(batch, device);
-        ended(StepPart::Data);
-        let (output, grads) =
-            method.learn_watched(&batch, &mut |phase| ended(StepPart::Learn(phase)));
-        method = optimizer.step(output.values.lr, method.before_update(), grads);
-        ended(StepPart::Optimizer);
-        method = method.after_update();
-        ended(StepPart::AfterUpdate);
+        let parts;
+        (stepper, parts) = stepper.step()?;
         if step >= warmup {
             times.push(parts);
         }

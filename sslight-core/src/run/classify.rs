@@ -8,6 +8,7 @@ use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
 use serde::Serialize;
 use sslight_data::loader::eval_subset;
+use sslight_data::progress::Work;
 use sslight_data::{BadImage, ImageSource};
 use sslight_models::backend::Backend;
 use sslight_models::nn::Linear;
@@ -105,10 +106,12 @@ pub fn classify_weights<B: Backend>(
     let settings = assemble::eval_config(config, BATCH);
     let all = (0..source.len()).collect();
     let mut batches = eval_subset(Arc::clone(&source), all, settings)?;
+    let work = Work::begin("classifying", "images", Some(source.len()));
     let mut images = Vec::new();
     let mut hits = [0_usize; 2];
     for batch in &mut batches {
         let batch = batch?;
+        work.add(batch.len());
         let mut rows = Vec::new();
         for group in batch.groups {
             rows.extend(network.logits(group.pixels.into_f32(), group.size, device));

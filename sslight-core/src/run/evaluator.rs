@@ -1,9 +1,11 @@
 //! The evaluation of a run: kNN and feature spread over fixed sets of images.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sslight_data::loader::{EvalConfig, eval_subset};
-use sslight_data::{BadImage, ImageSource};
+use sslight_data::progress::Work;
+use sslight_data::{BadImage, HostBatch, ImageSource};
 use sslight_models::Backbone;
 use sslight_models::backend::Backend;
 use sslight_models::nn::Linear;
@@ -169,12 +171,53 @@ impl Evaluator {
         };
         let source = Arc::clone(&images.source);
         let mut batches = eval_subset(source, images.indices.clone(), config)?;
-        let until_stop = batches.by_ref().take_while(|_| !self.stop.is_requested());
-        let features = features(extractor, until_stop, device)?;
+        let what = match extractor {
+            Extractor::Network { .. } => "features",
+            Extractor::Pixels => "raw pixels",
+        };
+        let work = Work::begin(what, "images", Some(images.indices.len()));
+        let counted = batches
+            .by_ref()
+            .take_while(|_| !self.stop.is_requested())
+            .inspect(|batch| work.add(batch.as_ref().map_or(0, HostBatch::len)));
+        let features = features(extractor, counted, device)?;
+        drop(work);
         if self.stop.is_requested() {
             return Err(EvalError::Interrupted.into());
         }
         Ok((features, batches.bad_images()))
+    }
+
+    /// Images that are scored or looked at, and those that neighbours are searched among; 0 if nothing is searched, or
+    /// among the same ones.
+    pub(super) fn sizes(&self) -> [usize; 2] {
+        let bank = self.bank.as_ref().map_or(0, |bank| bank.indices.len());
+        [self.queries.indices.len(), bank]
+    }
+
+    /// How many features were made of at most `most` images, and the seconds that this took.
+    ///
+    /// # Errors
+    /// If images cannot be read.
+    pub(super) fn time_features<B: Backend>(
+        &self,
+        backbone: &Backbone<B>,
+        most: usize,
+        device: &B::Device,
+    ) -> Result<(usize, f64), RunError> {
+        let network = Extractor::Network {
+            backbone: backbone.clone(),
+            blocks: None,
+        };
+        let all = &self.queries.indices;
+        let count = all.len().min(most);
+        let sample = Images {
+            source: Arc::clone(&self.queries.source),
+            indices: (0..count).map(|i| all[i * all.len() / count]).collect(),
+        };
+        let started = Instant::now();
+        let (features, _) = self.features_of(&network, &sample, device)?;
+        Ok((features.len(), started.elapsed().as_secs_f64()))
     }
 
     fn score<B: Backend>(

@@ -16,6 +16,7 @@ mod head;
 mod health;
 mod init;
 mod knn;
+mod machine;
 mod preflight;
 mod probe;
 mod published;
@@ -25,6 +26,7 @@ mod saved;
 mod session;
 mod sources;
 mod state;
+mod trial;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -50,6 +52,7 @@ pub use folder::RunFolder;
 pub(crate) use folder::lock;
 pub use init::check_init;
 pub use knn::{KnnEvaluated, knn};
+pub use machine::{Memory, free_space, peak_memory};
 pub use preflight::{Outlook, Preflight};
 pub use probe::probe;
 pub use published::{PUBLISHED, Published, published};
@@ -62,6 +65,10 @@ pub use sources::{open_both, open_options, open_train, open_validation};
 pub use sslight_kernels::roofline::Roofline;
 pub use sslight_models::weights::Role;
 pub use state::RunState;
+pub use trial::{
+    EvaluationTrial, MemoryPoint, Shortened, Trial, TrialDisk, TrialMemory, TrialOptions,
+    TrialStage, trial,
+};
 
 use crate::checkpoint::{CheckpointStore, Keep};
 use crate::config::{DataFacts, KnnProtocol, Method, ResolvedConfig, RunConfig};

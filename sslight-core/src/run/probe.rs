@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
-use sslight_data::ImageSource;
 use sslight_data::loader::eval_subset;
+use sslight_data::progress::Work;
+use sslight_data::{HostBatch, ImageSource};
 use sslight_models::backend::AutodiffBackend;
 use sslight_models::params::NamedTensor;
 use sslight_models::weights::named_tensors;
@@ -56,7 +57,12 @@ pub fn probe<B: AutodiffBackend>(
     let mut look = |source: &Arc<dyn ImageSource>| -> Result<_, RunError> {
         let eval = assemble::eval_config(config, EVAL_BATCH);
         let mut batches = eval_subset(Arc::clone(source), (0..source.len()).collect(), eval)?;
-        let features = features(&extractor, batches.by_ref(), device)?;
+        let work = Work::begin("features", "images", Some(source.len()));
+        let counted = batches
+            .by_ref()
+            .inspect(|batch| work.add(batch.as_ref().map_or(0, HostBatch::len)));
+        let features = features(&extractor, counted, device)?;
+        drop(work);
         if let Some(note) = left_out(&batches.bad_images()) {
             tell(Progress::Note(note));
         }

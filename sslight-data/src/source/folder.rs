@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::index_cache::{IndexCache, Stamp, WORTH_KEEPING};
 use super::names::{Names, as_bytes, as_path};
 use super::{ImageSource, Split, Stored, out_of_range};
+use crate::progress::Work;
 use crate::text::printable;
 use crate::{DataError, decode};
 
@@ -234,7 +235,7 @@ fn is_divided(folder: &Path) -> bool {
     if !train && !validation {
         return false;
     }
-    Listing::read(folder, None).is_ok_and(|top| {
+    Listing::read(folder, None, &work(folder)).is_ok_and(|top| {
         let mut folders = each(&top.folders);
         top.images.is_empty()
             && folders.next().is_some_and(|only| only != b"test")
@@ -264,7 +265,13 @@ fn class_folders(root: &Path, rules: &FolderRules) -> Result<BTreeSet<String>, D
 
 /// Whether images lie directly in a folder.
 pub(super) fn holds_images(folder: &Path) -> bool {
-    Listing::read(folder, None).is_ok_and(|listing| !listing.images.is_empty())
+    Listing::read(folder, None, &work(folder)).is_ok_and(|listing| !listing.images.is_empty())
+}
+
+/// The listing of a folder, for whoever shows progress.
+fn work(folder: &Path) -> Work {
+    let folder = printable(folder.as_os_str().as_encoded_bytes());
+    Work::begin(format!("listing {folder}"), "files", None)
 }
 
 /// What a folder holds. Names stand one behind the other, each followed by a zero, which no file name can hold.
@@ -286,12 +293,13 @@ fn each(names: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 impl Listing {
-    fn read(path: &Path, stamp: Option<Stamp>) -> Result<Self, DataError> {
+    fn read(path: &Path, stamp: Option<Stamp>, work: &Work) -> Result<Self, DataError> {
         let failed = |source| DataError::Read {
             path: path.into(),
             source,
         };
-        let listed: Result<Vec<DirEntry>, _> = fs::read_dir(path).map_err(failed)?.collect();
+        let entries = fs::read_dir(path).map_err(failed)?;
+        let listed: Result<Vec<DirEntry>, _> = entries.inspect(|_| work.add(1)).collect();
         let mut listed = listed.map_err(failed)?;
         // The order decides which of several links to one folder is followed.
         listed.sort_by_cached_key(DirEntry::file_name);
@@ -347,6 +355,7 @@ struct Walk<'a> {
     now: SystemTime,
     /// Stop a tree at its first image.
     first_only: bool,
+    work: Work,
 }
 
 impl<'a> Walk<'a> {
@@ -361,6 +370,7 @@ impl<'a> Walk<'a> {
             other_files: 0,
             now: SystemTime::now(),
             first_only: false,
+            work: work(root),
         }
     }
 
@@ -405,7 +415,7 @@ impl<'a> Walk<'a> {
             Some(known) if stamp.is_some() && known.stamp == stamp => known,
             _ => {
                 self.changed = true;
-                Listing::read(&path, stamp)?
+                Listing::read(&path, stamp, &self.work)?
             }
         };
         self.other_files += listing.other_files;

@@ -8,6 +8,7 @@ use hdf5_pure::{Dataset, File, FileAccessProperties, Group, Layout, MetadataCach
 use super::index_cache::IndexCache;
 use super::packed::{Labels, PackedFile, PackedIndex, PackedSource, look_through};
 use crate::DataError;
+use crate::progress::Work;
 
 const KIND: &str = "hdf5";
 /// First bytes of a file.
@@ -25,6 +26,7 @@ pub(super) fn open(
     cache: &IndexCache,
 ) -> Result<PackedSource, DataError> {
     let mut files = Vec::with_capacity(paths.len());
+    let work = Work::begin("looking through HDF5 files", "files", Some(paths.len()));
     for path in paths {
         let mut index = look_through(path, KIND, cache, index)?;
         if !labels {
@@ -35,6 +37,7 @@ pub(super) fn open(
             bytes: path.clone(),
             index,
         });
+        work.add(1);
     }
     Ok(PackedSource::new("HDF5 file", files, Labels::Folders))
 }
@@ -75,7 +78,10 @@ pub(super) fn index(path: &Path) -> Result<PackedIndex, DataError> {
         let beside = root.datasets().map_err(damaged)?;
         index.left_out = beside.len();
     }
+    let what = format!("looking through {}", path.display());
+    let work = Work::begin(what, "classes", Some(classes.len()));
     for class in &classes {
+        work.add(1);
         let group = root.group(class).map_err(damaged)?;
         let before = index.len();
         add(&mut index, &group, class, length).map_err(damaged)?;

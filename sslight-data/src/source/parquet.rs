@@ -25,6 +25,7 @@ use super::blocks::{BlockCache, Locality, SHUFFLE_BYTES};
 use super::names::Names;
 use super::packed::KEPT_OPEN;
 use super::{ImageSource, Stored, files_in_words, guarded, in_classes, out_of_range};
+use crate::progress::Work;
 use crate::text::printable;
 use crate::{DataError, decode};
 use columns::Columns;
@@ -128,7 +129,9 @@ impl ParquetSource {
         };
         let mut labels = Labels::default();
         let mut bytes = 0;
+        let work = Work::begin("looking through Parquet files", "files", Some(paths.len()));
         for path in paths {
+            work.add(1);
             bytes += guarded(path, || source.add(path, with_labels, sizes, &mut labels))?;
         }
         if labels.some && labels.missing.is_some() {

@@ -12,6 +12,7 @@ use super::names::as_path;
 use super::packed::{Labels, PackedFile, PackedIndex, PackedSource, look_through, read_at};
 use super::{ImageSource, OpenOptions, Split, unpack};
 use crate::DataError;
+use crate::progress::Work;
 use crate::text::printable;
 
 const KIND: &str = "tar";
@@ -79,7 +80,9 @@ fn look_at(paths: &[PathBuf], options: &OpenOptions) -> Result<Vec<PackedFile>, 
             index,
         })
     };
-    paths.iter().map(look).collect()
+    let work = Work::begin("looking through archives", "archives", Some(paths.len()));
+    let each = paths.iter().map(look);
+    each.inspect(|_| work.add(1)).collect()
 }
 
 /// Whether archives are a packed folder that is divided and has the split.
@@ -122,7 +125,9 @@ pub(super) fn index(file: File, name: &str) -> Result<PackedIndex, DataError> {
     let (mut repeated, mut is_web_dataset) = (None, false);
     let mut sample = Sample::default();
     let mut end = 0;
+    let work = Work::begin(format!("looking through {name}"), "files", None);
     for entry in archive.entries_with_seek().map_err(damaged)? {
+        work.add(1);
         let mut entry = entry.map_err(damaged)?;
         let path = entry.path_bytes().into_owned();
         let kind = entry.header().entry_type();

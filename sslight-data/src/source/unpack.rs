@@ -12,6 +12,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::index_cache::{checksum, new_file};
 use crate::DataError;
+use crate::progress::Work;
 
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 const ZSTANDARD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
@@ -76,7 +77,9 @@ pub(super) fn unpacked(path: &Path, folder: &Path) -> Result<PathBuf, DataError>
         true => Box::new(MultiGzDecoder::new(packed)),
         false => Box::new(zstd::Decoder::new(packed).map_err(failed)?),
     };
+    let work = Work::begin(format!("unpacking {}", path.display()), "MiB", None);
     let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0;
     loop {
         let read = reader.read(&mut buffer).map_err(|error| {
             refuse(
@@ -88,6 +91,8 @@ pub(super) fn unpacked(path: &Path, folder: &Path) -> Result<PathBuf, DataError>
             break;
         }
         io::Write::write_all(&mut unpacked, &buffer[..read]).map_err(cannot_write)?;
+        work.add(((bytes + read) >> 20) - (bytes >> 20));
+        bytes += read;
     }
     remove_older(folder, &prefix);
     unpacked

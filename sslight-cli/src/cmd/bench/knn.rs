@@ -5,7 +5,6 @@ use serde::Serialize;
 use sslight_core::config::resolve;
 use sslight_core::run::{KnnSizes, bench_knn};
 
-use super::json;
 use crate::args::BenchKnnArgs;
 use crate::backend::{self, with_engine};
 use crate::exit::{CliError, Outcome};
@@ -51,10 +50,8 @@ pub fn run(args: &BenchKnnArgs) -> Result<Outcome, CliError> {
         seconds,
         gflops: operations / seconds / 1e9,
     };
-    if args.json {
-        ui::say(&json(&report)?);
-    } else {
-        ui::say(&format!(
+    ui::show(args.output.json, &report, || {
+        format!(
             "{} nearest of {} queries among {} x {} features on {}: {seconds:.3} s, {:.1} GFLOP/s (median of {})",
             report.k,
             report.queries,
@@ -63,7 +60,7 @@ pub fn run(args: &BenchKnnArgs) -> Result<Outcome, CliError> {
             report.backend,
             report.gflops,
             report.tries
-        ));
-    }
+        )
+    })?;
     Ok(Outcome::Done)
 }

@@ -4,7 +4,6 @@ use serde::Serialize;
 use sslight_core::config::{BackendChoice, resolve};
 use sslight_core::run::{OperationCase, Roofline, bench_operations};
 
-use super::json;
 use crate::args::BenchOpsArgs;
 use crate::backend::{self, with_engine};
 use crate::exit::{CliError, Outcome};
@@ -105,11 +104,7 @@ pub(super) fn run(args: &BenchOpsArgs) -> Result<Outcome, CliError> {
         machine_gigabytes_per_s: machine.bytes / 1e9,
         operations: operations.iter().map(Line::from).collect(),
     };
-    ui::say(&if args.json {
-        json(&report)?
-    } else {
-        report.text()
-    });
+    ui::show(args.output.json, &report, || report.text())?;
     Ok(Outcome::Done)
 }
 

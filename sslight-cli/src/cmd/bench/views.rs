@@ -4,7 +4,6 @@ use serde::Serialize;
 use sslight_core::config::resolve;
 use sslight_core::run::bench_views;
 
-use super::json;
 use crate::args::BenchViewsArgs;
 use crate::exit::{CliError, Outcome};
 use crate::ui;
@@ -39,16 +38,15 @@ pub fn run(args: &BenchViewsArgs) -> Result<Outcome, CliError> {
         seconds_per_image: seconds / times.images as f64,
         images_per_s: times.images as f64 / seconds,
     };
-    ui::say(&match args.json {
-        true => json(&report)?,
-        false => format!(
+    ui::show(args.output.json, &report, || {
+        format!(
             "{} views of an image by {workers} workers: {:.3} ms an image, {:.0} images/s (median of {} passes over {})",
             report.views.len(),
             1e3 * report.seconds_per_image,
             report.images_per_s,
             report.passes,
             report.images
-        ),
-    });
+        )
+    })?;
     Ok(Outcome::Done)
 }

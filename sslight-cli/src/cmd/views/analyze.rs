@@ -84,7 +84,7 @@ pub fn run(args: &ViewsAnalyzeArgs) -> Result<Outcome, CliError> {
         };
         target.write(&picture, &report)?;
     }
-    if args.json {
+    if args.output.json {
         ui::say_json(&report)?;
         return Ok(Outcome::Done);
     }

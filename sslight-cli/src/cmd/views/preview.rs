@@ -1,5 +1,8 @@
 //! `sslight views preview`: a sheet of images with their crops and views.
 
+use std::path::Path;
+
+use serde::Serialize;
 use sslight_core::config::resolve;
 use sslight_core::embed::Images;
 use sslight_data::analysis::sheet::{SheetHead, SheetImage, png, sheet};
@@ -53,6 +56,17 @@ pub const KEYS: &[VerbKey] = &[
 /// More rows make a picture that few programs open.
 const MOST_ROWS: usize = 100;
 
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    picture: &'a Path,
+    /// The file with every draw.
+    draws: &'a Path,
+    images: usize,
+    /// Of each image.
+    views: usize,
+}
+
 /// Draws the sheet.
 pub fn run(args: &ViewsPreviewArgs) -> Result<Outcome, CliError> {
     let words = VerbWords::take(KEYS, &args.words)?;
@@ -85,12 +99,20 @@ pub fn run(args: &ViewsPreviewArgs) -> Result<Outcome, CliError> {
     };
     let made = sheet(&config.view_recipe(), &shown, head).map_err(explain)?;
     target.write(&png(&made.picture).map_err(explain)?, &made.record)?;
-    ui::say(&format!(
-        "{} with {} each: {}",
-        counted(shown.len(), "image"),
-        counted(config.view_recipe().views.len(), "view"),
-        target.names()
-    ));
+    let told = Told {
+        picture: &target.picture,
+        draws: &target.json,
+        images: shown.len(),
+        views: config.view_recipe().views.len(),
+    };
+    ui::show(args.output.json, &told, || {
+        format!(
+            "{} with {} each: {}",
+            counted(told.images, "image"),
+            counted(told.views, "view"),
+            target.names()
+        )
+    })?;
     Ok(Outcome::Done)
 }
 

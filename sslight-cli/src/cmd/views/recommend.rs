@@ -84,11 +84,16 @@ pub fn run(args: &ViewsRecommendArgs) -> Result<Outcome, CliError> {
         words: setting(&recommendation),
         recommendation,
     };
-    if args.json {
+    if args.output.json {
         ui::say_json(&report)?;
     } else {
         ui::say(&text(&report));
     }
+    ui::hint(ui::Done::Recommended {
+        words: &words.rest,
+        setting: &report.words,
+        has_data: !config.data.is_empty(),
+    });
     Ok(Outcome::Done)
 }
 

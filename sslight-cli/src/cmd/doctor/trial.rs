@@ -1,0 +1,186 @@
+//! A trial of a run in words: what it took, and what will not fit.
+
+use std::time::Duration;
+
+use sslight_core::config::RunConfig;
+use sslight_core::run::{Shortened, Trial};
+
+use super::bytes;
+use super::run::Line;
+use crate::ui;
+
+/// Share of a step above which waiting for images is worth a word.
+const MUCH_WAITING: f64 = 0.2;
+/// A run of more days is worth a word.
+const MANY_DAYS: f64 = 3.0;
+const DAY: f64 = 86_400.0;
+
+/// What was measured and what follows from it.
+pub fn lines(trial: &Trial, backend: &str) -> Vec<Line> {
+    let part = trial.measured_batch < trial.batch_size;
+    let of_part = |what: &str| match part {
+        true => format!(
+            "{what}, extrapolated from steps of {} images",
+            trial.measured_batch
+        ),
+        false => what.to_owned(),
+    };
+    let step = format!(
+        "{:.3} s on {backend}, {:.1} images/s",
+        trial.step_seconds, trial.images_per_s
+    );
+    let step = match part {
+        true => of_part(&step),
+        false => format!("{step} (mean of {} steps)", trial.timed_steps),
+    };
+    let evaluation = &trial.evaluation;
+    vec![
+        ("step", step),
+        (
+            "data wait",
+            format!("{:.0} % of a step", 100.0 * trial.data_wait),
+        ),
+        ("epoch", time(trial.epoch_seconds)),
+        (
+            "evaluation",
+            format!(
+                "about {} for {} images, an estimate from {}; {} in the run; features take {}",
+                time(evaluation.seconds),
+                ui::grouped(evaluation.images),
+                evaluation.sample,
+                evaluation.count,
+                bytes(evaluation.feature_bytes)
+            ),
+        ),
+        (
+            "run",
+            format!("about {}, evaluations included", time(trial.run_seconds)),
+        ),
+        ("peak memory", of_part(&memory(trial))),
+        (
+            "checkpoint",
+            format!("{} each", bytes(trial.disk.checkpoint_bytes)),
+        ),
+        ("run folder", disk(trial)),
+    ]
+}
+
+fn memory(trial: &Trial) -> String {
+    let memory = &trial.memory;
+    match (memory.peak_bytes, memory.available_bytes) {
+        (Some(peak), Some(available)) => {
+            format!("{} of {} that can be had", bytes(peak), bytes(available))
+        }
+        (Some(peak), None) => bytes(peak),
+        (None, _) => "unknown: this system does not tell".to_owned(),
+    }
+}
+
+fn disk(trial: &Trial) -> String {
+    let most = bytes(trial.disk.run_bytes);
+    match trial.disk.free_bytes {
+        Some(free) => format!("up to {most}, {} free on its disk", bytes(free)),
+        None => format!("up to {most}; the free space of its disk is unknown"),
+    }
+}
+
+/// What will go wrong or take long, and what helps.
+pub fn warnings(config: &RunConfig, trial: &Trial) -> Vec<String> {
+    let mut found = Vec::new();
+    if trial.memory.fits == Some(false) {
+        found.push(does_not_fit(config, trial));
+    }
+    let evaluation = &trial.evaluation;
+    if let Some(available) = trial.memory.available_bytes
+        && evaluation.feature_bytes > available
+    {
+        let of = match evaluation.scores_pixels {
+            true => "raw pixels, which are scored before training,",
+            false => "features",
+        };
+        found.push(format!(
+            "{of} of the {} images of an evaluation need {}, and {} can be had; fewer neighbours with eval.bank_size=N, \
+             fewer validation images, or a smaller eval.crop",
+            ui::grouped(evaluation.images),
+            bytes(evaluation.feature_bytes),
+            bytes(available)
+        ));
+    }
+    if let Some(free) = trial.disk.free_bytes
+        && trial.disk.run_bytes > free
+    {
+        found.push(format!(
+            "the run folder {} will have up to {}, and {} are free there; another disk with out=PATH, or fewer checkpoints \
+             with checkpoint.keep_last=1",
+            config.out_dir().display(),
+            bytes(trial.disk.run_bytes),
+            bytes(free)
+        ));
+    }
+    if trial.data_wait > MUCH_WAITING {
+        found.push(waits(config, trial));
+    }
+    if trial.run_seconds > MANY_DAYS * DAY {
+        found.push(format!(
+            "the run takes about {}; fewer epochs, a smaller backbone or smaller views, or a GPU (backend=cuda, backend=wgpu)",
+            time(trial.run_seconds)
+        ));
+    }
+    found
+}
+
+fn does_not_fit(config: &RunConfig, trial: &Trial) -> String {
+    let says = match trial.shortened {
+        Some(Shortened::Memory) => "was not tried, because by extrapolation it needs",
+        _ => "needs",
+    };
+    let points = trial
+        .memory
+        .measured
+        .iter()
+        .map(|point| format!("{} with {} images", bytes(point.peak_bytes), point.images));
+    let points: Vec<String> = points.collect();
+    let mut remedies = vec!["a smaller batch_size".to_owned()];
+    let parts = config.accumulate * 2;
+    remedies.push(format!(
+        "accumulate={} (the same batch in parts)",
+        (parts..=config.batch_size)
+            .find(|parts| config.batch_size.is_multiple_of(*parts))
+            .unwrap_or(parts)
+    ));
+    if !config.model.grad_checkpointing {
+        remedies.push("model.grad_checkpointing=true (less memory, more time)".to_owned());
+    }
+    format!(
+        "a step of {} images {says} {} (measured: {}), and {} can be had, of which a tenth is left to the system; it may end \
+         the run, or stop the machine; {}",
+        trial.batch_size,
+        trial.memory.peak_bytes.map_or_else(String::new, bytes),
+        points.join(", "),
+        trial.memory.available_bytes.map_or_else(String::new, bytes),
+        remedies.join(", ")
+    )
+}
+
+fn waits(config: &RunConfig, trial: &Trial) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut remedies = Vec::new();
+    if config.worker_count() < cores {
+        remedies.push(format!("workers={cores}"));
+    }
+    if !config.scaled_decoding {
+        remedies.push("scaled_decoding=true for large JPEG files".to_owned());
+    }
+    remedies.push("cache=decoded if the images fit in memory".to_owned());
+    remedies.push("images made smaller before".to_owned());
+    format!(
+        "{:.0} % of a step is spent waiting for images; {}; `sslight bench views` measures them alone",
+        100.0 * trial.data_wait,
+        remedies.join(", ")
+    )
+}
+
+fn time(seconds: f64) -> String {
+    // More than this is no duration, and says enough.
+    ui::duration(Duration::from_secs_f64(seconds.clamp(0.0, 1e12)))
+}
