@@ -81,7 +81,7 @@ pub fn train<B: AutodiffBackend>(words: &[String], stop_after: usize) -> Result<
                 stop: stop.clone(),
             }),
             stop,
-            dashboard: false,
+            renderer: None,
             backend_name: "test".to_string(),
         },
     )

@@ -85,7 +85,7 @@ fn driven<'a>(
                     stop: stop.clone(),
                 }),
                 stop: stop.clone(),
-                dashboard: false,
+                renderer: None,
                 backend_name: "test".to_string(),
             };
             pretrain::<Cpu>(&point.resolved, &Default::default(), options)
