@@ -18,4 +18,6 @@ pub mod results;
 pub mod selftest;
 pub mod sweep;
 pub mod views;
+
 mod wanted;
+pub mod watch;

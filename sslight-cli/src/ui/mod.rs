@@ -2,6 +2,7 @@
 //!
 //! Results and plain progress lines go to standard output; the bar, notes, warnings and errors to standard error.
 
+pub mod dashboard;
 mod images;
 mod progress;
 mod sweep;
@@ -10,13 +11,14 @@ mod text;
 use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
+use sslight_core::observe::Level;
 
 use crate::exit::CliError;
 
 pub use images::Images;
 pub use progress::Progress;
 pub use sweep::{built_in_sweeps, plan, settings};
-pub use text::grouped;
+pub use text::{grouped, knn_table, summary_text};
 
 /// Prints a result. A reader that went away is no error of ours.
 pub fn say(text: &str) {
@@ -36,11 +38,17 @@ pub fn say_json(result: &impl Serialize) -> Result<(), CliError> {
 
 /// Prints what is good to know and no result.
 pub fn note(text: &str) {
+    if dashboard::hears(Level::Info, text) {
+        return;
+    }
     let _ = writeln!(std::io::stderr(), "note: {text}");
 }
 
 /// Prints what is probably not meant.
 pub fn warn(text: &str) {
+    if dashboard::hears(Level::Warning, text) {
+        return;
+    }
     let _ = writeln!(std::io::stderr(), "{} {text}", marked("warning:", YELLOW));
 }
 
@@ -64,6 +72,9 @@ fn marked(word: &str, colour: &str) -> String {
 
 /// Colours are for terminals, unless the user says no (<https://no-color.org>).
 fn colours() -> bool {
-    std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stderr().is_terminal() && colours_wanted()
+}
+
+fn colours_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -123,7 +123,7 @@ pub fn left_text(left: Option<Duration>) -> String {
 }
 
 /// A duration as people say it: two units at most.
-fn duration(length: Duration) -> String {
+pub fn duration(length: Duration) -> String {
     let seconds = length.as_secs_f64().round() as u64;
     match (
         seconds / 86_400,

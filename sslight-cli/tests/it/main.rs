@@ -10,6 +10,7 @@ mod knn;
 mod program;
 mod sweep;
 mod views;
+mod watch;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 mod words;
