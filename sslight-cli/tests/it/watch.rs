@@ -42,7 +42,8 @@ fn what_is_no_run_is_refused() {
     for place in ["none", "empty", "file"] {
         let output = run(folder.path(), &["watch", place]);
         assert_eq!(output.status.code(), Some(3), "{place}");
-        let expected = format!("error: {place}: no run is here; give the folder that a run has as out=PATH\n");
+        let expected =
+            format!("error: {place}: no run is here; give the folder that a run has as out=PATH\n");
         assert_eq!(stderr(&output), expected);
     }
 }
@@ -50,18 +51,33 @@ fn what_is_no_run_is_refused() {
 #[test]
 fn a_finished_run_is_told_and_its_lines_are_passed_on_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
-    let output = run(folder.path(), &["pretrain", "debug/tiny", "out=r", "--quiet"]);
+    let output = run(
+        folder.path(),
+        &["pretrain", "debug/tiny", "out=r", "--quiet"],
+    );
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    for form in [&["watch", "r"][..], &["watch", "r", "--plain"], &["watch", "r", "--once"]] {
+    for form in [
+        &["watch", "r"][..],
+        &["watch", "r", "--plain"],
+        &["watch", "r", "--once"],
+    ] {
         let output = run(folder.path(), form);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let shown = stdout(&output);
-        for expected in ["data: ", "step 2/2  epoch 1/1  loss ", "stopped at max_steps: 2 steps", "the run has ended"] {
+        for expected in [
+            "data: ",
+            "step 2/2  epoch 1/1  loss ",
+            "stopped at max_steps: 2 steps",
+            "the run has ended",
+        ] {
             assert!(shown.contains(expected), "{form:?}: {expected}: {shown}");
         }
     }
     let metrics = std::fs::read_to_string(folder.path().join("r/metrics.jsonl")).unwrap();
-    for form in [&["watch", "r", "--json"][..], &["watch", "r", "--json", "--once"]] {
+    for form in [
+        &["watch", "r", "--json"][..],
+        &["watch", "r", "--json", "--once"],
+    ] {
         let output = run(folder.path(), form);
         assert_eq!(output.status.code(), Some(0));
         assert_eq!(stdout(&output), metrics);
@@ -97,7 +113,10 @@ fn a_run_is_followed_while_it_trains_until_it_is_interrupted_and_goes_on() {
     let watched = watching.wait_with_output().unwrap();
     assert_eq!(watched.status.code(), Some(0));
     let shown = stdout(&watched);
-    assert!(shown.contains("\ninterrupted; the same command continues"), "{shown}");
+    assert!(
+        shown.contains("\ninterrupted; the same command continues"),
+        "{shown}"
+    );
 
     // A kill leaves no end.
     let mut training = train(folder.path(), 100_000);
@@ -107,7 +126,10 @@ fn a_run_is_followed_while_it_trains_until_it_is_interrupted_and_goes_on() {
     drop(output);
     let shown = once();
     let expected = "`sslight pretrain r/config.toml out=r` continues it";
-    assert!(shown.contains("no process trains here; the last checkpoint is of step "), "{shown}");
+    assert!(
+        shown.contains("no process trains here; the last checkpoint is of step "),
+        "{shown}"
+    );
     assert!(shown.contains(expected), "{shown}");
 }
 
@@ -121,5 +143,10 @@ fn the_dashboard_without_a_terminal_is_lines_and_a_note() {
     assert!(stdout(&output).contains("step 2/2"));
     let board = std::fs::read_dir(folder.path().join("r")).unwrap();
     let names = board.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    assert_eq!(names.filter(|name| name.starts_with("events.out.tfevents.")).count(), 1);
+    assert_eq!(
+        names
+            .filter(|name| name.starts_with("events.out.tfevents."))
+            .count(),
+        1
+    );
 }

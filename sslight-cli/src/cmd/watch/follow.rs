@@ -46,7 +46,7 @@ pub struct Follower {
     files: RunFiles,
     reader: MetricsReader,
     log: Log,
-    has_end: bool,
+    end: Option<String>,
     looks_alone: usize,
     life: Life,
 }
@@ -66,7 +66,7 @@ impl Follower {
             reader: MetricsReader::open(&files.metrics).with_texts(),
             log: Log::open(files.log.clone()),
             files,
-            has_end: false,
+            end: None,
             looks_alone: 0,
             life,
         })
@@ -82,18 +82,21 @@ impl Follower {
         let news = self.reader.read_at_most(PORTION)?;
         let more = news.lines.len() == PORTION;
         if let Some(line) = news.lines.last() {
-            self.has_end = matches!(line, Line::Summary(_));
+            self.end = match line {
+                Line::Summary(summary) => Some(summary.end.replace('_', " ")),
+                _ => None,
+            };
         } else if news.restarted {
-            self.has_end = false;
+            self.end = None;
         }
         self.looks_alone = match trained || more || !news.lines.is_empty() {
             true => 0,
             false => self.looks_alone + 1,
         };
-        self.life = match (trained, self.has_end) {
+        self.life = match (trained, &self.end) {
             (true, _) => Life::Trained,
-            (false, true) => Life::Ended,
-            (false, false) => Life::Stopped,
+            (false, Some(_)) => Life::Ended,
+            (false, None) => Life::Stopped,
         };
         Ok(Came {
             restarted: news.restarted,
@@ -114,6 +117,15 @@ impl Follower {
             Life::Trained => false,
             Life::Ended => true,
             Life::Stopped => self.looks_alone >= PATIENCE,
+        }
+    }
+
+    /// How it stands, in a few words.
+    pub fn words(&self) -> String {
+        match (&self.life, &self.end) {
+            (Life::Trained, _) => "training".to_owned(),
+            (Life::Ended, Some(end)) => end.clone(),
+            (Life::Ended | Life::Stopped, _) => "no process trains here".to_owned(),
         }
     }
 

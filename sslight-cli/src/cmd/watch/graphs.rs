@@ -24,6 +24,10 @@ fn feed(dashboard: &Dashboard, follower: &mut Follower, stop: &StopHandle) -> Re
     let mut start = None;
     let mut is_history = true;
     let mut shown = None;
+    dashboard.standing(Standing {
+        text: follower.words(),
+        runs: *follower.life() == Life::Trained,
+    });
     loop {
         let came = follower.look()?;
         if came.restarted {
@@ -66,13 +70,8 @@ fn feed(dashboard: &Dashboard, follower: &mut Follower, stop: &StopHandle) -> Re
         is_history = false;
         let life = follower.life().clone();
         if (life == Life::Trained || follower.is_over()) && shown.as_ref() != Some(&life) {
-            let text = match life {
-                Life::Trained => "training",
-                Life::Ended => "ended",
-                Life::Stopped => "no process trains here",
-            };
             dashboard.standing(Standing {
-                text: text.to_owned(),
+                text: follower.words(),
                 runs: life == Life::Trained,
             });
             if life == Life::Stopped {

@@ -15,6 +15,8 @@ use crate::ui::text::{duration, grouped};
 /// A graph is not drawn smaller than that; the least important ones are left out instead.
 const LEAST_COLUMNS: u16 = 36;
 const LEAST_ROWS: u16 = 7;
+/// Columns for each row of a graph that is pleasant to read; a character is twice as high as wide.
+const GOOD_SHAPE: f64 = 4.0;
 /// Below this size there is room for words only.
 const LEAST_SCREEN: (u16, u16) = (30, 12);
 
@@ -170,6 +172,22 @@ fn key_line(state: &State, theme: Theme) -> Line<'static> {
     Line::styled(text, theme.quiet())
 }
 
+/// How many graphs are shown in how many columns: as many as there is room for, in a good shape.
+pub(super) fn arrange(graphs: usize, width: u16, height: u16) -> (usize, usize) {
+    let most_columns = usize::from((width / LEAST_COLUMNS).max(1));
+    let most_rows = usize::from((height / LEAST_ROWS).max(1));
+    let shown = graphs.min(most_columns * most_rows).max(1);
+    let unlike = |columns: usize| {
+        let rows = shown.div_ceil(columns) as f64;
+        let shape = (f64::from(width) / columns as f64) / (f64::from(height).max(1.0) / rows);
+        (shape / GOOD_SHAPE).ln().abs()
+    };
+    let columns = (1..=most_columns.min(shown))
+        .filter(|columns| shown.div_ceil(*columns) <= most_rows)
+        .min_by(|one, other| unlike(*one).total_cmp(&unlike(*other)));
+    (shown, columns.unwrap_or(1))
+}
+
 /// As many graphs as there is room for, in equal parts.
 fn grid(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
     let panels = state.panels.all();
@@ -178,11 +196,8 @@ fn grid(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
         frame.render_widget(text, area);
         return;
     }
-    let most_columns = usize::from((area.width / LEAST_COLUMNS).max(1));
-    let most_rows = usize::from((area.height / LEAST_ROWS).max(1));
-    let shown = panels.len().min(most_columns * most_rows);
-    let rows = shown.div_ceil(most_columns);
-    let columns = shown.div_ceil(rows);
+    let (shown, columns) = arrange(panels.len(), area.width, area.height);
+    let rows = shown.div_ceil(columns);
     let rows = Layout::vertical(vec![Constraint::Fill(1); rows]).split(area);
     for (index, row) in panels[..shown].chunks(columns).enumerate() {
         let cells = Layout::horizontal(vec![Constraint::Fill(1); row.len()]).split(rows[index]);

@@ -10,6 +10,8 @@ use super::theme::Theme;
 
 /// Rows, frame included, from which on the steps are written below a graph.
 const ROWS_FOR_STEPS: u16 = 9;
+/// Rows from which on three values are written beside it, and not two.
+const ROWS_FOR_THREE: u16 = 12;
 
 /// Draws a graph with its frame; `number` is the key that enlarges it.
 pub fn draw(frame: &mut Frame<'_>, area: Rect, panel: &Panel, number: usize, theme: Theme) {
@@ -42,10 +44,12 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, panel: &Panel, number: usize, the
     if area.height >= ROWS_FOR_STEPS {
         steps = steps.labels([left, (left + right) / 2.0, right].map(|step| format!("{step:.0}")));
     }
+    let middle = (area.height >= ROWS_FOR_THREE).then(|| short((low + high) / 2.0));
+    let labels = [Some(short(low)), middle, Some(short(high))];
     let values = Axis::default()
         .bounds([low, high])
         .style(theme.quiet())
-        .labels([short(low), short(high)]);
+        .labels(labels.into_iter().flatten());
     let chart = Chart::new(datasets)
         .block(block)
         .legend_position(None)
@@ -97,7 +101,10 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
         let half = half.max(f64::MIN_POSITIVE);
         return (low - half, high + half);
     }
-    (low - 0.05 * width, high + 0.05 * width)
+    let below = low - 0.05 * width;
+    // No air reaches below zero where nothing does.
+    let below = if low >= 0.0 { below.max(0.0) } else { below };
+    (below, high + 0.05 * width)
 }
 
 #[cfg(test)]
@@ -121,5 +128,6 @@ mod tests {
         }
         let (low, high) = range([1.0, 3.0].into_iter());
         assert!(low < 1.0 && high > 3.0);
+        assert_eq!(range([0.0, 2.0].into_iter()).0, 0.0);
     }
 }

@@ -70,7 +70,7 @@ impl Dashboard {
         let (sender, receiver) = channel();
         *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
         let keys = sender.clone();
-        let thread = std::thread::spawn(move || {
+        let thread = named("dashboard", move || {
             let mut shown = Shown {
                 state: State::new(leaving),
                 stop,
@@ -82,10 +82,7 @@ impl Dashboard {
             }
             shown.unprinted
         });
-        Self {
-            sender,
-            thread: Some(thread),
-        }
+        Self { sender, thread }
     }
 
     /// One who passes on what a run tells.
@@ -170,6 +167,15 @@ pub fn hears(level: Level, text: &str) -> bool {
     }
 }
 
+/// A thread that is found by its name. None if the system has no room for one: the run goes on unseen.
+fn named<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<JoinHandle<T>> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(work).ok()
+}
+
 /// What the thread that draws holds.
 struct Shown {
     state: State,
@@ -188,7 +194,7 @@ impl Shown {
             }
         }
         let mut screen = Screen::enter()?;
-        std::thread::spawn(move || wait_for_keys(&keys));
+        named("dashboard-keys", move || wait_for_keys(&keys));
         let theme = Theme::new(super::colours_wanted());
         loop {
             self.notice_stop();

@@ -19,9 +19,9 @@ const KNOWN: &[Known] = &[
             ("loss", ""),
             ("loss_global", "global"),
             ("loss_local", "local"),
-            ("loss_probe", "probe"),
         ],
-        beside: &[],
+        // Its size would flatten the others.
+        beside: &[("loss_probe", "probe")],
     },
     Known {
         title: "accuracy %",
@@ -53,7 +53,7 @@ const KNOWN: &[Known] = &[
         beside: &[],
     },
     Known {
-        title: "data wait",
+        title: "data wait %",
         curves: &[("data_wait", "")],
         beside: &[],
     },
@@ -107,6 +107,11 @@ impl Panels {
         if !value.is_finite() || LEFT_OUT.contains(&key) {
             return;
         }
+        let value = match key {
+            // A share; hundredths of a percent are noise.
+            "data_wait" => (1e4 * value).round() / 100.0,
+            _ => value,
+        };
         for (place, known) in KNOWN.iter().enumerate() {
             if let Some((_, name)) = known.curves.iter().find(|(curve, _)| *curve == key) {
                 let panel = self.panel(place, known.title);

@@ -114,6 +114,18 @@ fn a_small_terminal_shows_the_most_important_graphs_and_a_large_one_all() {
 }
 
 #[test]
+fn graphs_are_arranged_in_a_good_shape() {
+    let arrange = |graphs, width, height| {
+        let (shown, columns) = draw::arrange(graphs, width, height);
+        (shown, columns, shown.div_ceil(columns))
+    };
+    assert_eq!(arrange(5, 200, 44), (5, 3, 2));
+    assert_eq!(arrange(9, 80, 15), (4, 2, 2));
+    assert_eq!(arrange(1, 200, 44), (1, 1, 1));
+    assert_eq!(arrange(3, 30, 5), (1, 1, 1));
+}
+
+#[test]
 fn an_enlarged_graph_is_the_only_one() {
     let mut state = state(ALL);
     state.enlarge(1);
