@@ -34,6 +34,8 @@ struct Cli {
 pub enum Verb {
     /// Pre-train a network on images
     Pretrain(PretrainArgs),
+    /// Follow a run from another terminal: graphs, or lines
+    Watch(WatchArgs),
     /// Pre-train at each point of a sweep, and compare the scores
     Sweep(SweepArgs),
     /// Score the features of a run or of saved weights by their nearest neighbours
@@ -98,12 +100,31 @@ pub struct PretrainArgs {
     /// Show every value, where it came from and what follows from it, and stop
     #[arg(long)]
     pub dry_run: bool,
-    /// Show burn's dashboard instead of a progress bar
+    /// Show graphs on the whole terminal instead of a progress bar
     #[arg(long)]
     pub dashboard: bool,
     /// What is shown
     #[command(flatten)]
     pub output: Output,
+}
+
+/// `sslight watch`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  sslight watch runs/a\n  sslight watch runs/a --once\n  sslight watch runs/a --json | jq .loss"
+)]
+pub struct WatchArgs {
+    /// A run folder
+    pub run: PathBuf,
+    /// Print lines as pretrain does, also on a terminal, until the run ends
+    #[arg(long, conflicts_with_all = ["once", "json"])]
+    pub plain: bool,
+    /// Say how the run stands, and end
+    #[arg(long)]
+    pub once: bool,
+    /// Pass on the lines of metrics.jsonl as they are, until the run ends; with --once, those that are there
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `sslight sweep`.

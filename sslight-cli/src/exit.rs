@@ -10,6 +10,7 @@ use sslight_core::fsio::FileError;
 use sslight_core::run::RunError;
 use sslight_core::sweep::SweepError;
 use sslight_data::DataError;
+use sslight_report::MetricsError;
 use sslight_selftest::SelftestError;
 
 use crate::ui;
@@ -64,6 +65,9 @@ pub enum CliError {
     /// The data cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The metrics of a run cannot be read.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// A run ended before its end.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -111,6 +115,7 @@ impl CliError {
             | Self::Config(ConfigError::Read { .. })
             | Self::File(_)
             | Self::Data(_)
+            | Self::Metrics(_)
             | Self::Selftest(_)
             | Self::Read { .. } => 3,
         }

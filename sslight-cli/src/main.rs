@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     }
     let outcome = verb.and_then(|verb| match verb {
         Verb::Pretrain(args) => cmd::pretrain::run(&args),
+        Verb::Watch(args) => cmd::watch::run(&args),
         Verb::Sweep(args) => cmd::sweep::run(&args),
         Verb::Knn(args) => cmd::knn::run(&args),
         Verb::Probe(args) => cmd::evaluation::probe(&args),

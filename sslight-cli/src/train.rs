@@ -1,5 +1,6 @@
 //! Training a resolved configuration, for every verb that does.
 
+use burn::train::renderer::MetricsRenderer;
 use sslight_core::config::{DataFacts, ResolvedConfig, RunConfig};
 use sslight_core::observe::{SaveHandle, StopHandle, Summary};
 use sslight_core::run::{RunError, RunOptions, check_init, pretrain};
@@ -8,13 +9,14 @@ use sslight_data::DataError;
 use crate::backend::{Engine, with_engine};
 use crate::exit::CliError;
 use crate::ui;
+use crate::ui::dashboard::{self, Dashboard, Leaving};
 
 /// What of a run is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Show {
     /// Only warnings and errors.
     pub quiet: bool,
-    /// burn's dashboard instead of a progress bar.
+    /// The dashboard instead of a progress bar, where there is a terminal.
     pub dashboard: bool,
 }
 
@@ -62,21 +64,49 @@ pub fn train(
     handles: &Handles,
     show: Show,
 ) -> Result<Summary, RunError> {
+    let dashboard = dashboard(show, &handles.stop);
     resolved
         .warnings
         .iter()
         .for_each(|warning| ui::warn(warning));
     let options = RunOptions {
-        // The dashboard owns the terminal while it is up.
-        observer: Box::new(ui::Progress::new(show.quiet || show.dashboard)),
+        observer: match &dashboard {
+            Some(dashboard) => Box::new(dashboard.events()),
+            None => Box::new(ui::Progress::new(show.quiet)),
+        },
         stop: handles.stop.clone(),
         save: handles.save.clone(),
-        dashboard: show.dashboard,
+        renderer: dashboard.as_ref().map(|dashboard| {
+            let renderer: Box<dyn MetricsRenderer> = Box::new(dashboard.metrics());
+            renderer
+        }),
         backend_name: engine.choice().to_string(),
     };
-    with_engine!(engine, |B, device| pretrain::<B>(
+    let outcome = with_engine!(engine, |B, device| pretrain::<B>(
         resolved, &device, options
-    ))
+    ));
+    if let Some(dashboard) = dashboard {
+        dashboard.close();
+        if let Ok(summary) = &outcome
+            && !show.quiet
+        {
+            ui::knn_table(summary)
+                .iter()
+                .for_each(|table| ui::say(table));
+            ui::say(&ui::summary_text(summary));
+        }
+    }
+    outcome
+}
+
+/// The dashboard, if it is wanted and there is a terminal for it.
+fn dashboard(show: Show, stop: &StopHandle) -> Option<Dashboard> {
+    if show.dashboard && !dashboard::is_possible() {
+        ui::note("--dashboard needs a terminal, and standard output is none; lines follow instead");
+        return None;
+    }
+    show.dashboard
+        .then(|| Dashboard::new(Leaving::Stops, stop.clone()))
 }
 
 /// Checks the weights that `init` names; what they are, if it names any.
@@ -111,6 +141,7 @@ pub fn stop_on_interrupt(says: &'static str) -> Result<StopHandle, CliError> {
         if asked.request() {
             ui::warn(says);
         } else {
+            dashboard::leave();
             std::process::exit(130);
         }
     })

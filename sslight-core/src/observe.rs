@@ -17,7 +17,7 @@ pub trait Observer {
 }
 
 /// Something that happened in a run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum RunEvent {
     /// The run is set up and about to take its first step.
@@ -48,7 +48,7 @@ impl RunEvent {
 }
 
 /// What a run is, when it starts.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StartInfo {
     /// Method, backbone and recipe, as in `dino mobilenet_v2 sslight`.
     pub title: String,
@@ -73,7 +73,7 @@ pub struct StartInfo {
 }
 
 /// One training step. Optional values are absent for methods that lack them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     /// The optimizer step, from 0.
     pub step: usize,
@@ -159,7 +159,7 @@ pub struct EpochReport {
 }
 
 /// Something in the course of a run that is kept among its metrics.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HealthEvent {
     /// The number of optimizer steps taken so far.
     pub step: usize,
@@ -171,7 +171,7 @@ pub struct HealthEvent {
 }
 
 /// A sentence for the reader.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// How much it matters.
     pub level: Level,
@@ -180,7 +180,7 @@ pub struct Notice {
 }
 
 /// How much a notice matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Good to know.

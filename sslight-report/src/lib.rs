@@ -26,6 +26,7 @@ pub mod metrics;
 mod page;
 mod render;
 mod series;
+pub mod tensorboard;
 mod text;
 
 pub use error::ReportError;

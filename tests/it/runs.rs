@@ -82,7 +82,7 @@ pub fn train<B: AutodiffBackend>(words: &[String], stop_after: usize) -> Result<
             }),
             stop,
             save: SaveHandle::new(),
-            dashboard: false,
+            renderer: None,
             backend_name: "test".to_string(),
         },
     )

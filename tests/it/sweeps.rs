@@ -86,7 +86,7 @@ fn driven<'a>(
                 }),
                 stop: stop.clone(),
                 save: SaveHandle::new(),
-                dashboard: false,
+                renderer: None,
                 backend_name: "test".to_string(),
             };
             pretrain::<Cpu>(&point.resolved, &Default::default(), options)

@@ -20,4 +20,6 @@ pub mod results;
 pub mod selftest;
 pub mod sweep;
 pub mod views;
+
 mod wanted;
+pub mod watch;

@@ -3,6 +3,7 @@
 //! Results and plain progress lines go to standard output; bars, notes, hints, warnings and errors to standard error. With
 //! `--json` standard output has the JSON object alone, and with `--quiet` there are only results, warnings and errors.
 
+pub mod dashboard;
 pub mod hint;
 mod images;
 mod progress;
@@ -14,6 +15,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+use sslight_core::observe::Level;
 
 use crate::args::Output;
 use crate::exit::CliError;
@@ -22,7 +24,7 @@ pub use hint::{Done, hint};
 pub use images::Images;
 pub use progress::Progress;
 pub use sweep::{built_in_sweeps, plan, settings};
-pub use text::{duration, grouped};
+pub use text::{duration, grouped, knn_table, summary_text};
 pub use work::{Busy, show_work};
 
 /// Whether standard output is for one JSON object.
@@ -88,7 +90,7 @@ pub fn show(
 
 /// Prints what is good to know and no result.
 pub fn note(text: &str) {
-    if is_quiet() {
+    if dashboard::hears(Level::Info, text) || is_quiet() {
         return;
     }
     work::beside_bars(|| {
@@ -98,6 +100,9 @@ pub fn note(text: &str) {
 
 /// Prints what is probably not meant.
 pub fn warn(text: &str) {
+    if dashboard::hears(Level::Warning, text) {
+        return;
+    }
     let _ = writeln!(std::io::stderr(), "{} {text}", marked("warning:", YELLOW));
 }
 
@@ -121,6 +126,9 @@ fn marked(word: &str, colour: &str) -> String {
 
 /// Colours are for terminals, unless the user says no (<https://no-color.org>).
 fn colours() -> bool {
-    std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stderr().is_terminal() && colours_wanted()
+}
+
+fn colours_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -42,6 +42,15 @@ impl Progress {
         }
     }
 
+    /// Lines, wherever the output goes.
+    pub fn lines() -> Self {
+        Self {
+            style: Style::Lines,
+            epochs: 0,
+            pace: None,
+        }
+    }
+
     fn line(&self, text: &str) {
         match &self.style {
             Style::Quiet => {}

@@ -13,6 +13,7 @@ mod program;
 mod soak;
 mod sweep;
 mod views;
+mod watch;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 mod words;

@@ -1,4 +1,4 @@
-//! Our scalars as burn-train metrics, for its dashboard.
+//! Our scalars as burn-train metrics, for a renderer.
 
 use std::sync::Arc;
 
@@ -35,7 +35,8 @@ impl<T> Clone for ScalarMetric<T> {
 }
 
 impl<T> ScalarMetric<T> {
-    /// A metric that `read` finds in the item; an absent number leaves the metric as it was.
+    /// A metric that `read` finds in the item. A number that is absent is shown as not-a-number, which a renderer is to leave
+    /// out: neither 0 nor the last one again.
     pub fn new(name: &str, higher_is_better: bool, read: fn(&T) -> Option<f64>) -> Self {
         Self {
             name: Arc::new(name.to_string()),
@@ -62,7 +63,7 @@ impl<T: Send + Sync> Metric for ScalarMetric<T> {
     }
 
     fn update(&mut self, item: &T, _metadata: &MetricMetadata) -> SerializedEntry {
-        let value = (self.read)(item).unwrap_or_else(|| self.state.current_value().current());
+        let value = (self.read)(item).unwrap_or(f64::NAN);
         self.state
             .update(value, 1, FormatOptions::new(self.name()).precision(4))
     }
@@ -94,51 +95,45 @@ impl Adaptor<ValidationStats> for ValidationStats {
     }
 }
 
-/// Adds the numbers of training steps and evaluations to a training.
+/// Where a metric finds its number.
+type Read<T> = fn(&T) -> Option<f64>;
+
+/// The numbers of a training step, by their keys in `metrics.jsonl`.
+const OF_STEPS: &[(&str, Read<StepStats>)] = &[
+    ("loss", |s| Some(s.loss)),
+    ("loss_global", |s| s.loss_global),
+    ("loss_local", |s| s.loss_local),
+    ("loss_probe", |s| s.loss_probe),
+    ("lr", |s| Some(s.values.lr)),
+    ("weight_decay", |s| Some(s.values.weight_decay)),
+    ("ema_momentum", |s| s.ema_momentum),
+    ("teacher_temp", |s| s.teacher_temp),
+    ("target_entropy", |s| s.targets.map(|t| t.entropy)),
+    ("target_usage", |s| s.targets.map(|t| t.usage())),
+];
+
+/// The numbers of an evaluation; more is better for all of them.
+const OF_EVALUATIONS: &[(&str, Read<ValidationStats>)] = &[
+    ("knn_top1", |s| s.knn_top1),
+    ("knn_top5", |s| s.knn_top5),
+    ("feature_std", |s| s.feature_std),
+    ("probe_top1", |s| s.probe_top1),
+];
+
+/// Adds the numbers of training steps and evaluations to a training. Their names are the keys of `metrics.jsonl`.
 pub fn register<B: AutodiffBackend>(
-    training: SupervisedTraining<Components<B>>,
+    mut training: SupervisedTraining<Components<B>>,
 ) -> SupervisedTraining<Components<B>> {
+    for &(name, read) in OF_STEPS {
+        let higher_is_better = !name.starts_with("loss");
+        let metric = ScalarMetric::<StepStats>::new(name, higher_is_better, read);
+        training = training.metric_train_numeric(metric);
+    }
+    for &(name, read) in OF_EVALUATIONS {
+        let metric = ScalarMetric::<ValidationStats>::new(name, true, read);
+        training = training.metric_valid_numeric(metric);
+    }
     training
-        .metric_train_numeric(ScalarMetric::<StepStats>::new("Loss", false, |s| {
-            Some(s.loss)
-        }))
-        .metric_train_numeric(ScalarMetric::<StepStats>::new("Global pairs", false, |s| {
-            s.loss_global
-        }))
-        .metric_train_numeric(ScalarMetric::<StepStats>::new("Local pairs", false, |s| {
-            s.loss_local
-        }))
-        .metric_train_numeric(ScalarMetric::<StepStats>::new("Learning rate", true, |s| {
-            Some(s.values.lr)
-        }))
-        .metric_train_numeric(ScalarMetric::<StepStats>::new("EMA momentum", true, |s| {
-            s.ema_momentum
-        }))
-        .metric_train_numeric(ScalarMetric::<StepStats>::new(
-            "Teacher temperature",
-            true,
-            |s| s.teacher_temp,
-        ))
-        .metric_valid_numeric(ScalarMetric::<ValidationStats>::new(
-            "kNN top-1",
-            true,
-            |s| s.knn_top1,
-        ))
-        .metric_valid_numeric(ScalarMetric::<ValidationStats>::new(
-            "kNN top-5",
-            true,
-            |s| s.knn_top5,
-        ))
-        .metric_valid_numeric(ScalarMetric::<ValidationStats>::new(
-            "Feature std",
-            true,
-            |s| s.feature_std,
-        ))
-        .metric_valid_numeric(ScalarMetric::<ValidationStats>::new(
-            "Probe top-1",
-            true,
-            |s| s.probe_top1,
-        ))
 }
 
 /// burn-train writes a folder of files per epoch unless it has another logger; the run folder has
@@ -160,4 +155,29 @@ impl MetricLogger for NoMetricFiles {
     fn log_metric_definition(&mut self, _definition: MetricDefinition) {}
 
     fn log_epoch_summary(&mut self, _summary: EpochSummary) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::data::dataloader::Progress;
+    use burn_train::metric::Numeric;
+
+    use super::*;
+
+    #[test]
+    fn an_absent_number_is_neither_zero_nor_the_last_one() {
+        let mut metric = ScalarMetric::<Option<f64>>::new("a", true, |item| *item);
+        let progress = || Progress::new(1, 1);
+        let metadata = MetricMetadata {
+            progress: progress(),
+            global_progress: progress(),
+            iteration: None,
+            lr: None,
+        };
+        for (item, expected) in [(Some(2.5), Some(2.5)), (None, None), (Some(1.0), Some(1.0))] {
+            metric.update(&item, &metadata);
+            let shown = metric.value().current();
+            assert_eq!(Some(shown).filter(|shown| !shown.is_nan()), expected);
+        }
+    }
 }

@@ -11,7 +11,7 @@ use burn_train::LearningComponentsMarker;
 
 pub use feed::{Feed, NoBatches, upload};
 pub use metrics::{NoMetricFiles, ScalarMetric, register};
-pub use renderer::SilentRenderer;
+pub use renderer::{BoxedRenderer, SilentRenderer};
 pub use scheduler::ClockScheduler;
 pub use strategy::{Pacer, RunHooks, StepReady, StepStrategy, Stop};
 

@@ -69,6 +69,12 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is no run where one is to be followed.
+    #[error("{}: no run is here; give the folder that a run has as out=PATH", path.display())]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The run folder holds a run, and `resume=never` was given.
     #[error("{}: holds a run already, and resume=never forbids to continue it; choose another folder with out=PATH", path.display())]
     HoldsARun {

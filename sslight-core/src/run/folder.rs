@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use sslight_report::tensorboard::EventFile;
 
 use super::RunError;
 use super::state::{RunState, STATE_FILE};
@@ -15,9 +16,9 @@ use crate::fsio::{FileError, WithPath, replace};
 use crate::observe::{Level, RunEvent};
 
 pub(super) const CONFIG_FILE: &str = "config.toml";
-const LOG_FILE: &str = "train.log";
+pub(super) const LOG_FILE: &str = "train.log";
 pub(super) const METRICS_FILE: &str = "metrics.jsonl";
-const LOCK_FILE: &str = ".lock";
+pub(super) const LOCK_FILE: &str = ".lock";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// A run folder that this process may write to.
@@ -26,6 +27,8 @@ pub struct RunFolder {
     path: PathBuf,
     metrics: File,
     log: File,
+    /// Begun when the metrics are cut to the step that the run stands at.
+    board: Option<EventFile>,
     // Held, not read: the lock lasts as long as the file is open.
     _lock: File,
 }
@@ -74,9 +77,10 @@ impl RunFolder {
         remove_drafts(&path)?;
         let config_path = path.join(CONFIG_FILE);
         replace(&config_path, resolved.to_annotated_toml()?.as_bytes())?;
-        let folder = Self {
+        let mut folder = Self {
             metrics: append(&path.join(METRICS_FILE))?,
             log: append(&path.join(LOG_FILE))?,
+            board: None,
             path,
             _lock: lock,
         };
@@ -88,6 +92,7 @@ impl RunFolder {
         let step = resumed.as_ref().map_or(0, |resumed| resumed.state.step);
         store.clean_up(step)?;
         folder.cut_metrics(step)?;
+        folder.board = Some(folder.begin_board(step, &config.to_toml()?)?);
         Ok((folder, resumed))
     }
 
@@ -110,7 +115,7 @@ impl RunFolder {
         self.path.join(CHECKPOINTS)
     }
 
-    /// Adds an event to metrics and log.
+    /// Adds an event to metrics, TensorBoard's file and log.
     ///
     /// # Errors
     /// If they cannot be written.
@@ -118,6 +123,10 @@ impl RunFolder {
         if let Some(line) = event.metrics_line() {
             let path = self.path.join(METRICS_FILE);
             append_line(&mut self.metrics, &line).on(&path, "write")?;
+        }
+        if let (Some(board), Ok(event)) = (&mut self.board, serde_json::to_value(event)) {
+            let written = board.record(&event);
+            written.on(board.path(), "write")?;
         }
         let line = match event {
             RunEvent::Notice(notice) if notice.level == Level::Warning => {
@@ -168,6 +177,18 @@ impl RunFolder {
     /// If it cannot be written.
     pub fn replace_file(&self, name: &str, content: &[u8]) -> Result<(), FileError> {
         replace(&self.path.join(name), content)
+    }
+
+    /// Begins TensorBoard's file of this part of the run.
+    fn begin_board(&self, step: usize, config: &str) -> Result<EventFile, FileError> {
+        let metrics = self.path.join(METRICS_FILE);
+        let metrics = fs::read_to_string(&metrics).on(&metrics, "read")?;
+        let begin = || {
+            let mut board = EventFile::begin(&self.path, step as u64, &metrics)?;
+            board.listing("config", step as u64, config)?;
+            Ok(board)
+        };
+        begin().on(&self.path, "begin TensorBoard's file in")
     }
 
     /// Removes the metrics of steps that will be taken again, and earlier summaries.
@@ -340,7 +361,7 @@ fn refuse_another_shape(
 pub(crate) fn lock(path: &Path) -> Result<File, RunError> {
     let file_path = path.join(LOCK_FILE);
     let file = File::create(&file_path).on(&file_path, "create")?;
-    match file.try_lock() {
+    match super::live::patiently(|| file.try_lock()) {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(RunError::Locked {
             path: path.to_path_buf(),

@@ -16,6 +16,7 @@ mod head;
 mod health;
 mod init;
 mod knn;
+mod live;
 mod machine;
 mod preflight;
 mod probe;
@@ -31,6 +32,7 @@ mod trial;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use burn_train::renderer::MetricsRenderer;
 use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use sslight_data::{ImageSource, Loader};
 use sslight_models::backend::AutodiffBackend;
@@ -52,6 +54,7 @@ pub use folder::RunFolder;
 pub(crate) use folder::lock;
 pub use init::check_init;
 pub use knn::{KnnEvaluated, knn};
+pub use live::{RunFiles, is_trained};
 pub use machine::{Memory, free_space, peak_memory};
 pub use preflight::{Outlook, Preflight};
 pub use probe::probe;
@@ -73,8 +76,8 @@ pub use trial::{
 use crate::checkpoint::{CheckpointStore, Keep};
 use crate::config::{DataFacts, KnnProtocol, Method, ResolvedConfig, RunConfig};
 use crate::learner::{
-    ClockScheduler, Components, Feed, NoBatches, NoMetricFiles, Pacer, SilentRenderer,
-    StepStrategy, register,
+    BoxedRenderer, ClockScheduler, Components, Feed, NoBatches, NoMetricFiles, Pacer,
+    SilentRenderer, StepStrategy, register,
 };
 use crate::method::{AnyMethod, MethodSetup};
 use crate::observe::{
@@ -93,8 +96,9 @@ pub struct RunOptions {
     pub stop: StopHandle,
     /// Asks for a checkpoint.
     pub save: SaveHandle,
-    /// Show burn's terminal dashboard; the observer should print nothing then.
-    pub dashboard: bool,
+    /// Shows the metrics of every step; the observer should print nothing while it holds the terminal. Without one, nothing
+    /// but the observer's events is shown.
+    pub renderer: Option<Box<dyn MetricsRenderer>>,
     /// The engine, for the log.
     pub backend_name: String,
 }
@@ -314,10 +318,9 @@ fn run<B: AutodiffBackend>(
     .with_interrupter(interrupter)
     // The strategy is neither sent nor shared: burn asks for an Arc only to clone the reference.
     .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
-    let training = if options.dashboard {
-        register(training)
-    } else {
-        training.renderer(SilentRenderer)
+    let training = match options.renderer {
+        Some(renderer) => register(training).renderer(BoxedRenderer(renderer)),
+        None => training.renderer(SilentRenderer),
     };
     training.launch(Learner::new(method, optimizer, ClockScheduler::new(clock)));
 

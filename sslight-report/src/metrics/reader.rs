@@ -40,6 +40,8 @@ pub struct News {
     pub restarted: bool,
     /// The whole lines that came, in order.
     pub lines: Vec<Line>,
+    /// The same lines as they are in the file, if the reader keeps them.
+    pub texts: Vec<String>,
 }
 
 /// Reads a file of metrics while it grows. Nothing stays open between calls.
@@ -51,6 +53,7 @@ pub struct MetricsReader {
     path: PathBuf,
     keys: Keys,
     place: Place,
+    keeps_texts: bool,
 }
 
 /// How far the file was read, and what was found in it.
@@ -73,7 +76,14 @@ impl MetricsReader {
             path: path.into(),
             keys: Keys::default(),
             place: Place::default(),
+            keeps_texts: false,
         }
+    }
+
+    /// The reader, giving lines also as they are in the file.
+    pub fn with_texts(mut self) -> Self {
+        self.keeps_texts = true;
+        self
     }
 
     /// The file.
@@ -149,7 +159,13 @@ impl MetricsReader {
                 self.place.count(&self.path, &reason);
             } else if !bytes.trim_ascii().is_empty() {
                 match parse(&bytes, &mut self.keys) {
-                    Ok(line) => news.lines.push(line),
+                    Ok(line) => {
+                        news.lines.push(line);
+                        if self.keeps_texts {
+                            let text = String::from_utf8_lossy(bytes.trim_ascii());
+                            news.texts.push(text.into_owned());
+                        }
+                    }
                     Err(reason) => self.place.count(&self.path, &reason),
                 }
             }

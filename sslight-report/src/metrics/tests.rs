@@ -295,3 +295,14 @@ fn who_follows_a_file_knows_what_it_holds_whatever_happens_to_it() {
         assert_eq!(reader.not_understood(), fresh.not_understood());
     }
 }
+
+#[test]
+fn lines_come_as_they_are_in_the_file_when_asked_for() {
+    let (_folder, reader) = reader();
+    let mut reader = reader.with_texts();
+    let lines = format!("{}nonsense\r\n{}", step(0, 1.5), step(1, 2.5));
+    append(reader.path(), lines.as_bytes());
+    let news = reader.read_new().unwrap();
+    assert_eq!(news.texts, [step(0, 1.5).trim(), step(1, 2.5).trim()]);
+    assert_eq!(news.texts.len(), news.lines.len());
+}
