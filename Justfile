@@ -92,6 +92,11 @@ round-trip *words:
     cargo build --release
     python3 tests/recipes/round_trip.py {{ words }}
 
+# A run that is interrupted, killed and continued, read by TensorBoard; needs Python with tests/recipes/tensorboard.txt.
+tensorboard python="python3":
+    cargo build --release
+    {{ python }} tests/recipes/tensorboard.py --train target/release/sslight
+
 # API documentation.
 docs:
     cargo doc --workspace --no-deps

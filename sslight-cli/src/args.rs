@@ -12,9 +12,6 @@ use sslight_core::config::{did_you_mean, keys, nearest};
 use crate::exit::CliError;
 use crate::help;
 
-/// Verbs that the documentation names and this build does not have.
-pub const NOT_YET: &[&str] = &["report"];
-
 #[derive(Debug, Parser)]
 #[command(
     name = "sslight",
@@ -46,6 +43,8 @@ pub enum Verb {
     Finetune(EvaluationArgs),
     /// Show the evaluations of runs, beside the paper's
     Results(ResultsArgs),
+    /// Make one page of a run, or of several: curves, pictures, results, configuration
+    Report(ReportArgs),
     /// Write a network as a file for torchvision or timm, or as an ONNX model
     Export(ExportArgs),
     /// Read other people's weights into a file of ours, with a report of every tensor
@@ -169,6 +168,16 @@ pub struct EvaluationArgs {
     #[arg(value_name = "CONFIG | key=value")]
     pub words: Vec<String>,
     /// What is shown
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `sslight report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Run folders and key=value words
+    #[arg(value_name = "RUN | key=value", required = true)]
+    pub words: Vec<String>,
     #[command(flatten)]
     pub output: Output,
 }
@@ -583,14 +592,15 @@ impl Verb {
     /// What it prints.
     pub fn output(&self) -> Output {
         match self {
-            // The dashboard owns the terminal while it is up.
-            Self::Pretrain(args) => Output {
-                quiet: args.output.quiet || args.dashboard,
-                ..args.output
+            Self::Pretrain(args) => args.output,
+            Self::Watch(args) => Output {
+                json: args.json,
+                quiet: false,
             },
             Self::Sweep(args) => args.output,
             Self::Knn(args) => args.output,
             Self::Probe(args) | Self::Finetune(args) => args.output,
+            Self::Report(args) => args.output,
             Self::Results(args) => args.output,
             Self::Export(args) => args.output,
             Self::Import(args) => args.output,
@@ -646,12 +656,6 @@ fn check_verb(command: &clap::Command, args: &[OsString]) -> Result<(), CliError
     if word.starts_with('-') || verbs.contains(&&*word) || command.get_subcommands().any(known) {
         return Ok(());
     }
-    if NOT_YET.contains(&&*word) {
-        return Err(CliError::Usage(format!(
-            "command line: the verb {word} is not in this build yet; there are {}",
-            verbs.join(", ")
-        )));
-    }
     let hint = if word.contains('=') {
         format!("; did you mean `sslight pretrain {word}`?")
     } else {
@@ -692,15 +696,5 @@ mod tests {
     #[test]
     fn the_definition_of_the_command_line_is_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn a_verb_is_either_there_or_not_yet() {
-        for name in NOT_YET {
-            assert!(
-                Cli::command().find_subcommand(name).is_none(),
-                "{name} is there"
-            );
-        }
     }
 }

@@ -50,6 +50,11 @@ pub fn added(command: clap::Command) -> Result<clap::Command, CliError> {
             verb_keys::key_table(keys)
         )
     };
+    let report = own_help(
+        cmd::report::KEYS,
+        &table,
+        "sslight report runs/a\n  sslight report runs/a runs/b to=both.html data=/moved/images",
+    );
     let export = of_verb(
         cmd::export::KEYS,
         "sslight export runs/a role=teacher dtype=f16 out=backbone.safetensors",
@@ -115,6 +120,7 @@ pub fn added(command: clap::Command) -> Result<clap::Command, CliError> {
         .mut_subcommand("probe", |verb| verb.after_help(probe))
         .mut_subcommand("finetune", |verb| verb.after_help(finetune))
         .mut_subcommand("results", |verb| verb)
+        .mut_subcommand("report", |verb| verb.after_help(report))
         .mut_subcommand("export", |verb| verb.after_help(export))
         .mut_subcommand("import", |verb| verb.after_help(import))
         .mut_subcommand("inspect", |verb| verb.after_help(inspect))

@@ -95,11 +95,18 @@ pub fn overwrite(words: &VerbWords) -> Result<bool, CliError> {
 pub fn watched<T>(
     work: impl FnOnce(&mut Hooks<'_>) -> Result<T, EmbedError>,
 ) -> Result<Option<T>, CliError> {
-    let stop: StopHandle = train::stop_and_leave_nothing()?;
+    watched_by(&train::stop_and_leave_nothing()?, work)
+}
+
+/// As [`watched`], where several works may be ended: a program listens to interrupts once.
+pub fn watched_by<T>(
+    stop: &StopHandle,
+    work: impl FnOnce(&mut Hooks<'_>) -> Result<T, EmbedError>,
+) -> Result<Option<T>, CliError> {
     let mut bar = ui::Images::new();
     let result = work(&mut Hooks {
         progress: &mut |done, of| bar.show(done, of),
-        stop: &stop,
+        stop,
     });
     bar.finish();
     match result {

@@ -125,7 +125,7 @@ pub fn facts(resolved: &ResolvedConfig) -> Result<DataFacts, DataError> {
 }
 
 /// Said when a run is interrupted.
-const STOPPING: &str =
+pub const STOPPING: &str =
     "stopping after this step, with a checkpoint; interrupt again to stop at once without one";
 
 /// As [`stop_on_interrupt`], for work that leaves nothing behind.

@@ -17,6 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
+# This file has the name of the package that it needs.
+sys.path = [path for path in sys.path if Path(path).resolve() != Path(__file__).resolve().parent]
+
 import numpy
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -83,7 +86,8 @@ def compare(run):
 def train(program, folder):
     """A run that was interrupted, continued, killed and continued."""
     out = folder / "run"
-    words = [program, "pretrain", "debug/tiny", f"out={out}", "max_steps=40", "epochs=20", "log_every=1", "checkpoint.every=2"]
+    words = [program, "pretrain", "debug/tiny", f"out={out}", "train_fraction=0.02", "max_steps=40", "epochs=20",
+             "log_every=1", "eval.knn_every=1"]
     metrics = out / "metrics.jsonl"
 
     def steps():

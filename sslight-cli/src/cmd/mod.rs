@@ -16,6 +16,7 @@ pub mod man;
 pub mod neighbours;
 pub mod pretrain;
 pub mod project;
+pub mod report;
 pub mod results;
 pub mod selftest;
 pub mod sweep;

@@ -4,8 +4,6 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use crate::args::NOT_YET;
-
 use super::{JSON, is_quiet};
 
 /// The environment variable that switches hints off.
@@ -86,10 +84,7 @@ fn line(done: Done<'_>) -> Option<String> {
                 true => format!("sslight probe {run}"),
                 false => format!("sslight neighbours {run} out=neighbours.png"),
             };
-            match NOT_YET.contains(&"report") {
-                true => look,
-                false => format!("sslight report {run}   or: {look}"),
-            }
+            format!("sslight report {run}   or: {look}")
         }
         Done::Evaluated { folder } => format!("sslight results {}", path(folder)?),
         Done::Imported { file } => format!("sslight knn {} data=PATH", path(file)?),

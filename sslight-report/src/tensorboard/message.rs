@@ -39,7 +39,7 @@ pub(super) fn event(wall_time: f64, step: u64, content: &Content) -> Vec<u8> {
             let mut scalar = Message::default();
             scalar.bytes(1, tag.as_bytes());
             scalar.fixed_32(2, value.to_bits());
-            event.bytes(5, &in_message(1, &scalar))
+            event.bytes(5, &in_message(1, scalar))
         }
         Content::Text(tag, text) => event.bytes(5, &in_message(1, text_value(tag, text))),
     }

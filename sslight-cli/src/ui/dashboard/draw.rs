@@ -50,7 +50,7 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
     match state.view {
         View::Messages => messages_of(frame, body, state, theme),
         View::One(graph) if graph < panels.len() => {
-            graph::draw(frame, body, &panels[graph], graph + 1, theme);
+            graph::draw(frame, body, &panels[graph], graph + 1, state.done, theme);
         }
         View::One(_) | View::All => grid(frame, body, state, theme),
     }
@@ -203,7 +203,7 @@ fn grid(frame: &mut Frame<'_>, area: Rect, state: &State, theme: Theme) {
         let cells = Layout::horizontal(vec![Constraint::Fill(1); row.len()]).split(rows[index]);
         for (place, panel) in row.iter().enumerate() {
             let number = index * columns + place + 1;
-            graph::draw(frame, cells[place], panel, number, theme);
+            graph::draw(frame, cells[place], panel, number, state.done, theme);
         }
     }
 }

@@ -13,8 +13,15 @@ const ROWS_FOR_STEPS: u16 = 9;
 /// Rows from which on three values are written beside it, and not two.
 const ROWS_FOR_THREE: u16 = 12;
 
-/// Draws a graph with its frame; `number` is the key that enlarges it.
-pub fn draw(frame: &mut Frame<'_>, area: Rect, panel: &Panel, number: usize, theme: Theme) {
+/// Draws a graph over the steps `until` now, with its frame; `number` is the key that enlarges it.
+pub fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    panel: &Panel,
+    number: usize,
+    until: usize,
+    theme: Theme,
+) {
     let block = Block::bordered()
         .border_style(theme.quiet())
         .title(title(panel, number, theme));
@@ -36,20 +43,20 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, panel: &Panel, number: usize, the
                 .data(points)
         })
         .collect();
-    let steps_shown = points.iter().flatten().map(|point| point.0);
-    let left = steps_shown.clone().fold(f64::INFINITY, f64::min);
-    let right = steps_shown.fold(left + 1.0, f64::max);
+    let right = until.max(1) as f64;
     let (low, high) = range(points.iter().flatten().map(|point| point.1));
-    let mut steps = Axis::default().bounds([left, right]).style(theme.quiet());
+    let mut steps = Axis::default().bounds([0.0, right]).style(theme.quiet());
     if area.height >= ROWS_FOR_STEPS {
-        steps = steps.labels([left, (left + right) / 2.0, right].map(|step| format!("{step:.0}")));
+        steps = steps.labels([0.0, right / 2.0, right].map(|step| format!("{step:.0}")));
     }
-    let middle = (area.height >= ROWS_FOR_THREE).then(|| short((low + high) / 2.0));
-    let labels = [Some(short(low)), middle, Some(short(high))];
+    let three = area.height >= ROWS_FOR_THREE;
+    let labels = [Some(low), three.then_some((low + high) / 2.0), Some(high)];
+    let label = |value: f64| label(value, low, high);
+    let labels = labels.into_iter().flatten().map(label);
     let values = Axis::default()
         .bounds([low, high])
         .style(theme.quiet())
-        .labels(labels.into_iter().flatten());
+        .labels(labels);
     let chart = Chart::new(datasets)
         .block(block)
         .legend_position(None)
@@ -107,9 +114,30 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (below, high + 0.05 * width)
 }
 
+/// A value beside the axis, with the digits that tell `low` from `high`.
+fn label(value: f64, low: f64, high: f64) -> String {
+    let size = low.abs().max(high.abs());
+    let digits = 1.0 - (high - low).log10().floor();
+    if (1e-3..1e7).contains(&size) && digits <= 9.0 {
+        format!("{value:.*}", digits.max(0.0) as usize)
+    } else {
+        short(value)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_tell_both_ends_apart() {
+        let ends = |low, high| (label(low, low, high), label(high, low, high));
+        let said = |low: &str, high: &str| (low.to_owned(), high.to_owned());
+        assert_eq!(ends(0.0599, 0.0600), said("0.05990", "0.06000"));
+        assert_eq!(ends(1.25, 9.5), said("1.2", "9.5"));
+        assert_eq!(ends(120.0, 1530.0), said("120", "1530"));
+        assert_eq!(ends(1e-6, 2e-6), said("1.0e-6", "2.0e-6"));
+    }
 
     #[test]
     fn a_range_has_a_width_whatever_is_in_it() {
