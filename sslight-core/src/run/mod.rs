@@ -6,11 +6,13 @@ mod bench_knn;
 mod bench_ops;
 mod bench_views;
 mod classify;
+mod drift;
 mod error;
 mod evaluation;
 mod evaluation_files;
 mod evaluator;
 mod finetune;
+mod floors;
 mod folder;
 mod head;
 mod health;
@@ -20,6 +22,7 @@ mod live;
 mod machine;
 mod preflight;
 mod probe;
+mod progress;
 mod published;
 mod record;
 mod results;
@@ -29,6 +32,7 @@ mod sources;
 mod state;
 mod trial;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -85,8 +89,9 @@ use crate::observe::{
 };
 use crate::optim::{GroupedOptimizer, grads};
 use crate::schedule::Clock;
+use floors::Floors;
 use init::InitialWeights;
-use session::{BACKBONE_FILE, Floors, Session};
+use session::{BACKBONE_FILE, Session};
 
 /// What a run is given beside its configuration.
 pub struct RunOptions {
@@ -180,14 +185,14 @@ fn run<B: AutodiffBackend>(
 ) -> Result<Summary, RunError> {
     let config = &resolved.config;
     let (facts, images) = (data.facts, data.facts.images);
-    let store_of = |folder: &RunFolder| {
+    let store_of = |folder: &Path| {
         let steps_per_epoch = config.steps_per_epoch(images);
         let keep = Keep {
             last: config.checkpoint.keep_last,
             every_steps: (config.checkpoint.keep_every).map(|epochs| epochs * steps_per_epoch),
         };
-        CheckpointStore::new(folder.checkpoints(), keep)
-            .with_copy(BACKBONE_FILE, folder.path().join(BACKBONE_FILE))
+        CheckpointStore::new(RunFolder::checkpoints_of(folder), keep)
+            .with_copy(BACKBONE_FILE, folder.join(BACKBONE_FILE))
     };
     // Before the folder is made: a file that does not fit must not leave a run behind.
     let mut initial = match RunFolder::has_checkpoints(config)? {
@@ -195,7 +200,7 @@ fn run<B: AutodiffBackend>(
         false => InitialWeights::read(config, method.backbone())?,
     };
     let (mut folder, resumed) = RunFolder::open(resolved, facts, &store_of)?;
-    let store = Arc::new(store_of(&folder));
+    let store = Arc::new(store_of(folder.path()));
     let first_step = resumed.as_ref().map_or(0, |resumed| resumed.state.step);
     if first_step == 0 && initial.is_none() {
         // The checkpoints that were there are all damaged.
@@ -289,7 +294,7 @@ fn run<B: AutodiffBackend>(
         saved_at: Instant::now(),
         outcome: Arc::clone(&outcome),
         state,
-        progress: session::Progress::new(&data.loader, start.total_steps),
+        progress: progress::Progress::new(&data.loader, start.total_steps),
         pending: Vec::new(),
         layers: grads::names::<B, _>(&method),
         pace: health::PaceWatch::default(),

@@ -1,23 +1,22 @@
 //! What a run does beside training: reports, metrics, evaluation, health, checkpoints.
 
-use std::collections::BTreeMap;
+mod saving;
+
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use burn_train::ItemLazy;
-use serde::{Deserialize, Serialize};
-use sslight_data::Loader;
 use sslight_models::backend::AutodiffBackend;
-use sslight_models::params::is_buffer;
-use sslight_models::{Backbone, weights};
 
+use super::RunError;
+use super::drift::distance;
 use super::evaluator::{Evaluator, KnnReport};
-use super::folder::{CONFIG_FILE, RunFolder};
-use super::health::{self, CollapseWatch, Finding, Pace, PaceWatch};
-use super::state::{RunState, STATE_FILE};
-use super::{RunError, assemble};
-use crate::checkpoint::{CheckpointError, CheckpointStore};
+use super::folder::RunFolder;
+use super::health::{Finding, PaceWatch, not_finite};
+use super::progress::Progress;
+use super::state::RunState;
+use crate::checkpoint::CheckpointStore;
 use crate::config::{Method, OnCollapse, RunConfig};
 use crate::eval::FeatureSpectrum;
 use crate::learner::{Feed, RunHooks, StepReady, Stop};
@@ -32,122 +31,6 @@ pub const BACKBONE_FILE: &str = "backbone.safetensors";
 
 /// Singular values that are told at the end of an epoch.
 const TOLD_VALUES: usize = 64;
-
-/// The kNN scores that training has to beat, in percent; absent without labels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Floors {
-    /// Of the pixels.
-    pub pixels: Option<f64>,
-    /// Of the network before training.
-    pub before: Option<f64>,
-}
-
-impl Floors {
-    /// Measures both, if there is a score at all.
-    ///
-    /// # Errors
-    /// If images cannot be read.
-    pub fn measure<B: AutodiffBackend>(
-        evaluator: &Evaluator,
-        method: &AnyMethod<B>,
-        device: &B::Device,
-    ) -> Result<Self, RunError> {
-        if evaluator.protocol().is_none() {
-            return Ok(Self::default());
-        }
-        Ok(Self {
-            pixels: evaluator.pixels::<B::InnerBackend>(device)?.top1,
-            before: evaluator
-                .backbone(&method.backbone().valid(), None, device)?
-                .top1,
-        })
-    }
-}
-
-/// Speed and wait for data since the last report.
-pub struct Progress {
-    loader: Loader,
-    total_steps: usize,
-    run_started: Instant,
-    epoch_started: Instant,
-    reported: Instant,
-    waited: Duration,
-    images: usize,
-}
-
-impl Progress {
-    pub fn new(loader: &Loader, total_steps: usize) -> Self {
-        let now = Instant::now();
-        Self {
-            loader: loader.clone(),
-            total_steps,
-            run_started: now,
-            epoch_started: now,
-            reported: now,
-            waited: loader.waited(),
-            images: 0,
-        }
-    }
-
-    /// The pace since the last call.
-    fn take(&mut self) -> Pace {
-        let waited = self.loader.waited().saturating_sub(self.waited);
-        let pace = Pace {
-            images: self.images,
-            seconds: self.reported.elapsed().as_secs_f64(),
-            waited: waited.as_secs_f64(),
-        };
-        self.restart();
-        pace
-    }
-
-    /// Leaves out the time since the last report, which was not training.
-    fn restart(&mut self) {
-        self.reported = Instant::now();
-        self.waited = self.loader.waited();
-        self.images = 0;
-    }
-}
-
-/// What of a step is no number, in words.
-fn not_finite(stats: &StepStats, layers: &[String]) -> Option<String> {
-    let broken = stats.gradients.and_then(|gradients| gradients.broken);
-    let of_gradients = broken.map(|broken| {
-        let layer = layers
-            .get(broken.first)
-            .map_or("a parameter", String::as_str);
-        let others = match broken.count {
-            1 => "no other is".to_string(),
-            count => format!(
-                "{count} of {} are, this one first on the way back",
-                layers.len()
-            ),
-        };
-        format!("the gradient of {layer} is not a number ({others})")
-    });
-    match (stats.loss.is_finite(), of_gradients) {
-        (true, gradients) => gradients,
-        (false, None) => Some(format!("the loss is {}", stats.loss)),
-        (false, Some(gradients)) => Some(format!("the loss is {}, {gradients}", stats.loss)),
-    }
-}
-
-/// The distance between the parameters of two networks of one kind, in units of the length of `to`.
-fn distance<B: AutodiffBackend>(from: &Backbone<B>, to: &Backbone<B>) -> f64 {
-    let values = |network: &Backbone<B>| weights::named_tensors(&network.valid());
-    let (mut apart, mut length) = (0.0, 0.0);
-    for (from, to) in values(from).iter().zip(values(to)) {
-        if is_buffer(&to.name) {
-            continue;
-        }
-        for (from, to) in from.values.iter().zip(to.values) {
-            apart += f64::from(from - to).powi(2);
-            length += f64::from(to).powi(2);
-        }
-    }
-    (apart / length).sqrt()
-}
 
 /// The hooks of a run.
 pub struct Session<B: AutodiffBackend> {
@@ -322,10 +205,8 @@ impl<B: AutodiffBackend> Session<B> {
             probe_top1: measured.probe_top1,
             seconds: self.progress.epoch_started.elapsed().as_secs_f64(),
         }))?;
-        let of_features =
-            spread.and_then(|s| CollapseWatch::after_epoch(steps_done, s.std, s.relative));
-        let of_teacher = ema_distance.and_then(health::of_teacher);
-        for finding in of_features.into_iter().chain(of_teacher) {
+        let findings = (self.state.watch).after_epoch(steps_done, spread, ema_distance);
+        for finding in findings {
             self.found(steps_done, finding)?;
         }
         self.state.epochs_told = Some(epoch + 1);
@@ -384,68 +265,6 @@ impl<B: AutodiffBackend> Session<B> {
             Ok(()) => RunError::NotFinite { step, what },
             Err(error) => error,
         }
-    }
-
-    /// Begins a checkpoint: what training changes is read here, what takes time is done by the store.
-    fn begin(&mut self, model: &AnyMethod<B>, steps_done: usize) -> Result<(), RunError> {
-        // A loss or gradient that is not a number must not get into a checkpoint.
-        self.settle()?;
-        self.state.step = steps_done;
-        let state = serde_json::to_vec_pretty(&self.state).map_err(|error| RunError::State {
-            path: self.store.folder(steps_done).join(STATE_FILE),
-            reason: error.to_string(),
-        })?;
-        let config = self.config.to_toml()?.into_bytes();
-        let metadata = self.backbone_metadata();
-        let tensors = weights::named_tensors(&model.backbone().valid());
-        let telling = self.folder.telling_files()?;
-        let unfit = move |reason| CheckpointError::Unfit {
-            step: steps_done,
-            reason,
-        };
-        let make = move || {
-            telling.iter().try_for_each(|file| file.sync())?;
-            if let Some(tensor) = tensors.iter().find(|tensor| !tensor.is_finite()) {
-                return Err(unfit(format!(
-                    "{} holds a value that is no number",
-                    tensor.name
-                )));
-            }
-            let backbone = weights::to_safetensors(&tensors, metadata)
-                .map_err(|error| unfit(error.to_string()))?;
-            Ok(vec![
-                (STATE_FILE, state),
-                (CONFIG_FILE, config),
-                (BACKBONE_FILE, backbone),
-            ])
-        };
-        self.store.begin(steps_done, Box::new(make))?;
-        self.saved_at = Instant::now();
-        Ok(())
-    }
-
-    fn backbone_metadata(&self) -> BTreeMap<String, String> {
-        let config = &self.config;
-        let mut metadata = assemble::backbone_metadata(config);
-        metadata.extend([
-            ("method".to_string(), config.method.to_string()),
-            ("recipe".to_string(), config.recipe.to_string()),
-            ("step".to_string(), self.state.step.to_string()),
-        ]);
-        metadata
-    }
-
-    /// Whether a checkpoint is due after so many steps.
-    fn checkpoint_is_due(&self, steps_done: usize) -> bool {
-        let checkpoint = &self.config.checkpoint;
-        let per_epoch = self.config.steps_per_epoch(self.images()).max(1);
-        let epochs = [Some(checkpoint.every.max(1)), checkpoint.keep_every];
-        let of_epochs = epochs.into_iter().flatten().map(|every| every * per_epoch);
-        let minutes = self.saved_at.elapsed().as_secs_f64() / 60.0;
-        of_epochs
-            .chain(checkpoint.every_steps)
-            .any(|every| steps_done.is_multiple_of(every))
-            || checkpoint.every_minutes.is_some_and(|most| minutes >= most)
     }
 
     fn conclude(

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::health::StepWatch;
-use super::session::Floors;
+use super::floors::Floors;
+use super::health::Watch;
 use crate::config::DataFacts;
 
 /// The file in a checkpoint folder.
@@ -25,9 +25,9 @@ pub struct RunState {
     pub knn: Option<(f64, f64)>,
     /// The scores that training has to beat.
     pub floors: Floors,
-    /// What the watch over its steps has counted.
+    /// What the watch over it has counted.
     #[serde(default)]
-    pub watch: StepWatch,
+    pub watch: Watch,
     /// Epochs whose end was told of; absent from checkpoints of before this was noted.
     #[serde(default)]
     pub epochs_told: Option<usize>,

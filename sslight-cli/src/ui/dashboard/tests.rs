@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use std::sync::mpsc::channel;
 
 use ratatui::Terminal;

@@ -28,6 +28,7 @@ pub struct CollapseWatch {
     uniform: InARow,
     one_wins: InARow,
     alike: InARow,
+    small: InARow,
 }
 
 impl CollapseWatch {
@@ -94,9 +95,11 @@ impl CollapseWatch {
         })
     }
 
-    /// Looks at the spread of features at an epoch's end: `std` of a dimension, and in units of an even spread.
-    pub fn after_epoch(steps_done: usize, std: f64, relative: f64) -> Option<Finding> {
-        (steps_done >= SETTLED_STEPS && relative < COLLAPSE_SPREAD).then(|| {
+    /// Looks at the spread of features at an epoch's end.
+    pub fn after_epoch(&mut self, steps_done: usize, spread: FeatureSpread) -> Option<Finding> {
+        let FeatureSpread { std, relative } = spread;
+        let small = steps_done >= SETTLED_STEPS && relative < COLLAPSE_SPREAD;
+        self.small.reaches(1, small).then(|| {
             let reason = format!(
                 "the features are nearly the same for all images (standard deviation {relative:.3} of an even \
                  spread)"
@@ -112,11 +115,11 @@ fn one_wins(targets: &TargetSummary) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::schedule::StepValues;
 
-    fn step(loss: f64, entropy: f64, winners: f64) -> StepStats {
+    pub fn step(loss: f64, entropy: f64, winners: f64) -> StepStats {
         StepStats {
             loss,
             loss_global: Some(loss),
@@ -207,9 +210,18 @@ mod tests {
     }
 
     #[test]
-    fn small_features_are_told_only_when_running_statistics_have_settled() {
-        assert!(CollapseWatch::after_epoch(99, 1e-4, 0.01).is_none());
-        assert!(CollapseWatch::after_epoch(100, 1e-4, 0.01).is_some());
-        assert!(CollapseWatch::after_epoch(100, 0.02, 0.5).is_none());
+    fn small_features_are_told_once_and_only_when_running_statistics_have_settled() {
+        let mut watch = CollapseWatch::default();
+        let small = FeatureSpread {
+            std: 1e-4,
+            relative: 0.01,
+        };
+        let large = FeatureSpread {
+            std: 0.02,
+            relative: 0.5,
+        };
+        let looks = [(99, small), (100, large), (100, small), (103, small)];
+        let told = looks.map(|(steps, spread)| watch.after_epoch(steps, spread).is_some());
+        assert_eq!(told, [false, false, true, false]);
     }
 }
