@@ -90,6 +90,7 @@ pub(super) fn patiently(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::folder::lock;
     use super::*;

@@ -70,6 +70,7 @@ fn logged(line: &str) -> Option<Logged> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::io::Write as _;
 
