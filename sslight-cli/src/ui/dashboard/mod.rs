@@ -10,6 +10,7 @@ mod screen;
 mod series;
 mod state;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 mod theme;
 
