@@ -56,7 +56,7 @@ pub fn lines(trial: &Trial, backend: &str) -> Vec<Line> {
             "run",
             format!("about {}, evaluations included", time(trial.run_seconds)),
         ),
-        ("peak memory", of_part(&memory(trial))),
+        ("peak memory", of_part(&memory(trial, backend))),
         (
             "checkpoint",
             format!("{} each", bytes(trial.disk.checkpoint_bytes)),
@@ -65,11 +65,17 @@ pub fn lines(trial: &Trial, backend: &str) -> Vec<Line> {
     ]
 }
 
-fn memory(trial: &Trial) -> String {
+fn memory(trial: &Trial, backend: &str) -> String {
     let memory = &trial.memory;
+    // The system does not tell what a GPU has.
+    let of_host = match backend {
+        "flex" | "ndarray" => "",
+        _ => " of the host (that of the device is unknown)",
+    };
     match (memory.peak_bytes, memory.available_bytes) {
         (Some(peak), Some(available)) => {
-            format!("{} of {} that can be had", bytes(peak), bytes(available))
+            let (peak, available) = (bytes(peak), bytes(available));
+            format!("{peak} of {available} that can be had{of_host}")
         }
         (Some(peak), None) => bytes(peak),
         (None, _) => "unknown: this system does not tell".to_owned(),
@@ -171,7 +177,7 @@ fn waits(config: &RunConfig, trial: &Trial) -> String {
     if !config.scaled_decoding {
         remedies.push("scaled_decoding=true for large JPEG files".to_owned());
     }
-    remedies.push("cache=decoded if the images fit in memory".to_owned());
+    remedies.push("cache=pixels if the decoded images fit in memory".to_owned());
     remedies.push("images made smaller before".to_owned());
     format!(
         "{:.0} % of a step is spent waiting for images; {}; `sslight bench views` measures them alone",
@@ -183,4 +189,123 @@ fn waits(config: &RunConfig, trial: &Trial) -> String {
 fn time(seconds: f64) -> String {
     // More than this is no duration, and says enough.
     ui::duration(Duration::from_secs_f64(seconds.clamp(0.0, 1e12)))
+}
+
+#[cfg(test)]
+mod tests {
+    use sslight_core::config::resolve;
+    use sslight_core::run::{EvaluationTrial, MemoryPoint, TrialDisk, TrialMemory};
+
+    use super::*;
+    use crate::exit::CliError;
+
+    const GIB: u64 = 1 << 30;
+
+    /// A run that fits, and takes an hour.
+    fn trial() -> Trial {
+        Trial {
+            batch_size: 64,
+            measured_batch: 64,
+            shortened: None,
+            timed_steps: 5,
+            step_seconds: 0.5,
+            images_per_s: 128.0,
+            data_wait: 0.01,
+            epoch_seconds: 36.0,
+            run_seconds: 3600.0,
+            evaluation: EvaluationTrial {
+                images: 5000,
+                sample: 256,
+                count: 12,
+                seconds: 7.0,
+                feature_bytes: GIB / 8,
+                scores_pixels: true,
+            },
+            memory: TrialMemory {
+                measured: vec![MemoryPoint {
+                    images: 8,
+                    peak_bytes: GIB,
+                }],
+                peak_bytes: Some(4 * GIB),
+                available_bytes: Some(8 * GIB),
+                fits: Some(true),
+            },
+            disk: TrialDisk {
+                checkpoint_bytes: GIB / 4,
+                run_bytes: GIB,
+                free_bytes: Some(100 * GIB),
+            },
+        }
+    }
+
+    fn warned(words: &[&str], trial: &Trial) -> Result<Vec<String>, CliError> {
+        Ok(warnings(&resolve(words)?.config, trial))
+    }
+
+    #[test]
+    fn a_run_that_fits_has_lines_and_no_warnings() -> Result<(), CliError> {
+        assert_eq!(warned(&["data=d"], &trial())?, [""; 0]);
+        let lines = lines(&trial(), "flex");
+        let of = |name| {
+            lines
+                .iter()
+                .find(|line| line.0 == name)
+                .map(|line| &*line.1)
+        };
+        assert_eq!(
+            of("step"),
+            Some("0.500 s on flex, 128.0 images/s (mean of 5 steps)")
+        );
+        assert_eq!(of("run"), Some("about 1 h 0 min, evaluations included"));
+        assert_eq!(
+            of("peak memory"),
+            Some("4.0 GiB of 8.0 GiB that can be had")
+        );
+        assert_eq!(
+            of("run folder"),
+            Some("up to 1.0 GiB, 100.0 GiB free on its disk")
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_with_numbers_and_remedies() -> Result<(), CliError> {
+        let mut trial = trial();
+        trial.measured_batch = 8;
+        trial.shortened = Some(Shortened::Memory);
+        trial.memory.peak_bytes = Some(9 * GIB);
+        trial.memory.fits = Some(false);
+        let found = warned(&["data=d", "batch_size=64", "accumulate=2"], &trial)?;
+        assert_eq!(
+            found,
+            [
+                "a step of 64 images was not tried, because by extrapolation it needs 9.0 GiB (measured: 1.0 GiB with 8 images), \
+                 and 8.0 GiB can be had, of which a tenth is left to the system; it may end the run, or stop the machine; a \
+                 smaller batch_size, accumulate=4 (the same batch in parts), model.grad_checkpointing=true (less memory, more time)"
+            ]
+        );
+        let words = ["data=d", "model.grad_checkpointing=true"];
+        assert!(!warned(&words, &trial)?[0].contains("grad_checkpointing"));
+        Ok(())
+    }
+
+    #[test]
+    fn disk_waiting_features_and_days_are_told() -> Result<(), CliError> {
+        let mut trial = trial();
+        trial.disk.free_bytes = Some(GIB / 2);
+        trial.data_wait = 0.31;
+        trial.run_seconds = 10.0 * DAY;
+        trial.evaluation.feature_bytes = 700 * GIB;
+        let found = warned(&["data=d", "out=runs/x", "workers=1"], &trial)?;
+        for (text, start) in found.iter().zip([
+            "raw pixels, which are scored before training, of the 5,000 images of an evaluation need 700.0 GiB, and 8.0 GiB",
+            "the run folder runs/x will have up to 1.0 GiB, and 512.0 MiB are free there;",
+            "31 % of a step is spent waiting for images;",
+            "the run takes about 10 d 0 h;",
+        ]) {
+            assert!(text.starts_with(start), "{text}");
+        }
+        assert_eq!(found.len(), 4);
+        Ok(())
+    }
 }
