@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use std::sync::mpsc::channel;
 
 use ratatui::Terminal;

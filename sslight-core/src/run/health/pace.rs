@@ -80,7 +80,7 @@ impl PaceWatch {
                 100.0 * waiting
             );
             return Some(Finding::new("data_starvation", reason, &numbers).advising(
-                "raise workers if cores are free; keep images in memory with cache=decoded or cache=encoded; decode large \
+                "raise workers if cores are free; keep images in memory with cache=pixels or cache=bytes; decode large \
                  JPEG files smaller with scaled_decoding=true; put the data on a faster disk",
             ));
         }
