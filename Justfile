@@ -83,6 +83,10 @@ fuzz target seconds="600":
     mkdir -p fuzz/corpus/{{ target }}
     cargo fuzz run -s none {{ target }} fuzz/corpus/{{ target }} {{ if path_exists('fuzz/seeds/' + target) == 'true' { 'fuzz/seeds/' + target } else { 'sslight-data/tests/data' } }} -- -dict=fuzz/dictionaries/{{ target }}.dict -max_len=65536 -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=256 -max_total_time={{ seconds }}
 
+# Kill runs (SIGKILL) at random instants, again and again, and compare with one that was left alone: three methods, one and four workers.
+soak kills="50" seed="7":
+    SSLIGHT_SOAK_KILLS={{ kills }} SSLIGHT_SOAK_SEED={{ seed }} cargo test --release --workspace --test it runs_that_are_killed -- --nocapture
+
 # Compare with the golden numbers, on a backend.
 selftest backend="flex":
     cargo run --release -- selftest tests/fixtures backend={{ backend }}
