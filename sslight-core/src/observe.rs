@@ -87,6 +87,9 @@ pub struct StepReport {
     /// Mean over global-local pairs, unweighted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loss_local: Option<f64>,
+    /// Cross entropy of the classifier that is trained along, which is part of `loss`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_probe: Option<f64>,
     /// Learning rate of this step.
     pub lr: f64,
     /// Weight decay of this step.
@@ -291,6 +294,7 @@ mod tests {
             loss: 8.25,
             loss_global: Some(8.0),
             loss_local: Some(8.5),
+            loss_probe: None,
             lr: 0.5,
             weight_decay: 1e-6,
             ema_momentum: Some(0.996),

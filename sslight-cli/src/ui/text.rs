@@ -163,6 +163,7 @@ mod tests {
             loss: 6.93147,
             loss_global: Some(6.5),
             loss_local: Some(7.25),
+            loss_probe: None,
             lr: 0.0123,
             weight_decay: 1e-6,
             ema_momentum: Some(0.996),

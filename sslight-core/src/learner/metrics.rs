@@ -110,6 +110,8 @@ const OF_STEPS: &[(&str, Read<StepStats>)] = &[
     ("teacher_temp", |s| s.teacher_temp),
     ("target_entropy", |s| s.targets.map(|t| t.entropy)),
     ("target_usage", |s| s.targets.map(|t| t.usage())),
+    ("grad_norm", |s| s.gradients.map(|g| g.norm)),
+    ("embedding_std", |s| s.embeddings.map(|e| e.spread.std)),
 ];
 
 /// The numbers of an evaluation; more is better for all of them.
@@ -118,6 +120,7 @@ const OF_EVALUATIONS: &[(&str, Read<ValidationStats>)] = &[
     ("knn_top5", |s| s.knn_top5),
     ("feature_std", |s| s.feature_std),
     ("probe_top1", |s| s.probe_top1),
+    ("effective_rank", |s| s.effective_rank),
 ];
 
 /// Adds the numbers of training steps and evaluations to a training. Their names are the keys of `metrics.jsonl`.

@@ -123,6 +123,7 @@ impl<B: AutodiffBackend> Session<B> {
             loss: stats.loss,
             loss_global: stats.loss_global,
             loss_local: stats.loss_local,
+            loss_probe: stats.loss_probe,
             lr: values.lr,
             weight_decay: values.weight_decay,
             ema_momentum: stats.ema_momentum,

@@ -103,6 +103,7 @@ pub(super) const PLOTS: &[Plot] = &[
         series: &[
             (Step, "feature_std", "at steps"),
             (Epoch, "feature_std", "at ends of epochs"),
+            (Step, "embedding_std", "embeddings"),
         ],
         ..PLAIN
     },
@@ -159,15 +160,15 @@ pub(super) const PLOTS: &[Plot] = &[
         title: "Distance of student and teacher",
         hint: "How far the teacher lags behind.",
         log: true,
-        series: &[(Step, "ema_distance", "distance")],
+        series: &[(Epoch, "ema_distance", "distance")],
         ..PLAIN
     },
     Plot {
         id: "queue_age",
         group: "Targets and teacher",
         title: "Age of the queue",
-        unit: "steps",
-        hint: "How long ago the stored features were made.",
+        unit: "epochs",
+        hint: "How long ago the oldest of the stored features was made.",
         series: &[(Step, "queue_age", "age")],
         ..PLAIN
     },
