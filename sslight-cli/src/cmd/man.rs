@@ -62,8 +62,7 @@ fn page(command: &Command, name: &str) -> Result<String, CliError> {
         .clone()
         .after_help("")
         .display_name(name.to_owned())
-        .bin_name(name.replace('-', " "))
-        .version(env!("CARGO_PKG_VERSION"));
+        .bin_name(name.replace('-', " "));
     // Without its own section on verbs, whose pages would be in another order; they are listed below.
     let verbs = plain.get_subcommands().map(|verb| {
         let about = verb.get_about().map(ToString::to_string);
@@ -75,16 +74,19 @@ fn page(command: &Command, name: &str) -> Result<String, CliError> {
         )
     });
     let verbs: String = verbs.collect();
-    let man = Man::new(plain.clone()).title(name).section("1");
+    let man = Man::new(plain.clone());
     let mut text = Vec::new();
     let parts = man
-        .render_title(&mut text)
-        .and_then(|()| man.render_name_section(&mut text))
+        .render_name_section(&mut text)
         .and_then(|()| man.render_synopsis_section(&mut text))
         .and_then(|()| man.render_description_section(&mut text))
         .and_then(|()| man.render_options_section(&mut text));
     parts.map_err(|error| CliError::Usage(format!("man: {error}")))?;
-    let mut text = String::from_utf8_lossy(&text).into_owned();
+    let mut text = format!(
+        ".TH {name} 1 \"\" \"sslight {}\"\n{}",
+        env!("CARGO_PKG_VERSION"),
+        String::from_utf8_lossy(&text)
+    );
     if !verbs.is_empty() {
         text.push_str(&format!(".SH VERBS\n{verbs}"));
     }

@@ -101,9 +101,11 @@ pub struct TrialMemory {
     pub measured: Vec<MemoryPoint>,
     /// The peak with steps of the whole batch, in bytes: measured, or extrapolated where those were not taken.
     pub peak_bytes: Option<u64>,
+    /// The peak of the run, in bytes: an estimate, with steps going on while a checkpoint is written, and with evaluations.
+    pub run_bytes: Option<u64>,
     /// All that this process could have, in bytes.
     pub available_bytes: Option<u64>,
-    /// Whether the peak fits with a margin; absent where the system does not tell.
+    /// Whether the run fits with a margin; absent where the system does not tell.
     pub fits: Option<bool>,
 }
 
@@ -149,6 +151,7 @@ pub fn trial<B: AutodiffBackend>(
     let backbone = 4 * BackboneKind::from(config.backbone).parameters() as u64;
     let checkpoint_bytes = steps.record_bytes + backbone;
     let kept = config.checkpoint.keep_last as u64 + 1;
+    let memory = steps.memory(evaluation.feature_bytes);
     Ok(Trial {
         batch_size: config.batch_size,
         measured_batch: steps.measured,
@@ -160,7 +163,7 @@ pub fn trial<B: AutodiffBackend>(
         epoch_seconds,
         run_seconds: all_steps + evaluation.seconds * evaluation.count as f64,
         evaluation,
-        memory: steps.memory(),
+        memory,
         disk: TrialDisk {
             checkpoint_bytes,
             run_bytes: kept * checkpoint_bytes + backbone,

@@ -56,7 +56,7 @@ pub fn lines(trial: &Trial, backend: &str) -> Vec<Line> {
             "run",
             format!("about {}, evaluations included", time(trial.run_seconds)),
         ),
-        ("peak memory", of_part(&memory(trial, backend))),
+        ("peak memory", memory(trial, backend)),
         (
             "checkpoint",
             format!("{} each", bytes(trial.disk.checkpoint_bytes)),
@@ -72,14 +72,19 @@ fn memory(trial: &Trial, backend: &str) -> String {
         "flex" | "ndarray" => "",
         _ => " of the host (that of the device is unknown)",
     };
-    match (memory.peak_bytes, memory.available_bytes) {
-        (Some(peak), Some(available)) => {
-            let (peak, available) = (bytes(peak), bytes(available));
-            format!("{peak} of {available} that can be had{of_host}")
-        }
-        (Some(peak), None) => bytes(peak),
-        (None, _) => "unknown: this system does not tell".to_owned(),
-    }
+    let (Some(peak), Some(run)) = (memory.peak_bytes, memory.run_bytes) else {
+        return "unknown: this system does not tell".to_owned();
+    };
+    let available = memory.available_bytes.map(|available| {
+        let available = bytes(available);
+        format!(", of {available} that can be had{of_host}")
+    });
+    format!(
+        "{} in steps, about {} with checkpoints and evaluations{}",
+        bytes(peak),
+        bytes(run),
+        available.unwrap_or_default()
+    )
 }
 
 fn disk(trial: &Trial) -> String {
@@ -93,10 +98,12 @@ fn disk(trial: &Trial) -> String {
 /// What will go wrong or take long, and what helps.
 pub fn warnings(config: &RunConfig, trial: &Trial) -> Vec<String> {
     let mut found = Vec::new();
-    if trial.memory.fits == Some(false) {
+    let evaluation = &trial.evaluation;
+    // Then steps are not what is too large.
+    let by_features = trial.memory.run_bytes == Some(evaluation.feature_bytes);
+    if trial.memory.fits == Some(false) && !by_features {
         found.push(does_not_fit(config, trial));
     }
-    let evaluation = &trial.evaluation;
     if let Some(available) = trial.memory.available_bytes
         && evaluation.feature_bytes > available
     {
@@ -158,10 +165,11 @@ fn does_not_fit(config: &RunConfig, trial: &Trial) -> String {
         remedies.push("model.grad_checkpointing=true (less memory, more time)".to_owned());
     }
     format!(
-        "a step of {} images {says} {} (measured: {}), and {} can be had, of which a tenth is left to the system; it may end \
+        "a step of {} images {says} {}, and with checkpoints {} (measured: {}), and {} can be had, of which a tenth is left to the system; it may end \
          the run, or stop the machine; {}",
         trial.batch_size,
         trial.memory.peak_bytes.map_or_else(String::new, bytes),
+        trial.memory.run_bytes.map_or_else(String::new, bytes),
         points.join(", "),
         trial.memory.available_bytes.map_or_else(String::new, bytes),
         remedies.join(", ")
@@ -227,6 +235,7 @@ mod tests {
                     peak_bytes: GIB,
                 }],
                 peak_bytes: Some(4 * GIB),
+                run_bytes: Some(5 * GIB),
                 available_bytes: Some(8 * GIB),
                 fits: Some(true),
             },
@@ -259,7 +268,9 @@ mod tests {
         assert_eq!(of("run"), Some("about 1 h 0 min, evaluations included"));
         assert_eq!(
             of("peak memory"),
-            Some("4.0 GiB of 8.0 GiB that can be had")
+            Some(
+                "4.0 GiB in steps, about 5.0 GiB with checkpoints and evaluations, of 8.0 GiB that can be had"
+            )
         );
         assert_eq!(
             of("run folder"),
@@ -274,12 +285,13 @@ mod tests {
         trial.measured_batch = 8;
         trial.shortened = Some(Shortened::Memory);
         trial.memory.peak_bytes = Some(9 * GIB);
+        trial.memory.run_bytes = Some(10 * GIB);
         trial.memory.fits = Some(false);
         let found = warned(&["data=d", "batch_size=64", "accumulate=2"], &trial)?;
         assert_eq!(
             found,
             [
-                "a step of 64 images was not tried, because by extrapolation it needs 9.0 GiB (measured: 1.0 GiB with 8 images), \
+                "a step of 64 images was not tried, because by extrapolation it needs 9.0 GiB, and with checkpoints 10.0 GiB (measured: 1.0 GiB with 8 images), \
                  and 8.0 GiB can be had, of which a tenth is left to the system; it may end the run, or stop the machine; a \
                  smaller batch_size, accumulate=4 (the same batch in parts), model.grad_checkpointing=true (less memory, more time)"
             ]
