@@ -115,6 +115,7 @@ pub fn added(command: clap::Command) -> Result<clap::Command, CliError> {
     // Changing a subcommand moves it to the end of the list, so all are changed, in their order.
     Ok(command
         .mut_subcommand("pretrain", |verb| verb.after_help(pretrain))
+        .mut_subcommand("watch", |verb| verb)
         .mut_subcommand("sweep", |verb| verb.after_help(sweep))
         .mut_subcommand("knn", |verb| verb.after_help(knn))
         .mut_subcommand("probe", |verb| verb.after_help(probe))

@@ -32,16 +32,7 @@ fn an_unknown_verb_names_the_nearest() {
     refused(
         &["qqqqqqqq"],
         2,
-        "error: command line: unknown verb qqqqqqqq; there are pretrain, sweep, knn, probe, finetune, results, export, import, inspect, embed, neighbours, project, attention, classify, views, selftest, bench, list, doctor, completions, man\n",
-    );
-}
-
-#[test]
-fn a_verb_that_is_still_to_come_is_not_called_unknown() {
-    refused(
-        &["report"],
-        2,
-        "error: command line: the verb report is not in this build yet; there are pretrain, sweep, knn, probe, finetune, results, export, import, inspect, embed, neighbours, project, attention, classify, views, selftest, bench, list, doctor, completions, man\n",
+        "error: command line: unknown verb qqqqqqqq; there are pretrain, watch, sweep, knn, probe, finetune, results, report, export, import, inspect, embed, neighbours, project, attention, classify, views, selftest, bench, list, doctor, completions, man\n",
     );
 }
 
