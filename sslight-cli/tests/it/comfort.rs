@@ -29,7 +29,8 @@ fn the_doctor_tries_a_run_out_and_leaves_nothing_behind() {
     let trial = &report["run"]["trial"];
     assert_eq!(trial["measured_batch"], 32, "{trial}");
     assert!(trial["step_seconds"].as_f64().unwrap() > 0.0, "{trial}");
-    assert!(trial["run_seconds"].as_f64() > trial["epoch_seconds"].as_f64());
+    // Two steps and an evaluation are less than the 125 steps of an epoch.
+    assert!(trial["run_seconds"].as_f64() < trial["epoch_seconds"].as_f64());
     assert!(trial["disk"]["free_bytes"].as_u64() > trial["disk"]["run_bytes"].as_u64());
     if cfg!(target_os = "linux") {
         assert_eq!(trial["memory"]["fits"], true, "{trial}");
@@ -91,7 +92,7 @@ fn the_doctor_says_that_a_slow_batch_was_estimated_from_a_part() {
     ];
     let text = stdout(&sslight(&words));
     assert!(
-        text.contains("extrapolated from steps of 4 images"),
+        text.contains("extrapolated from steps of 8 images"),
         "{text}"
     );
 }
@@ -116,8 +117,8 @@ fn pretrain_prints_its_summary_as_json_and_nothing_else() {
     let words = ["neighbours", "a", "out=n.png", "k=2", "queries=2", "--json"];
     let sheet = json(folder.path(), &words);
     assert_eq!((&sheet["queries"], &sheet["k"]), (&2.into(), &2.into()));
-    let words = ["project", "a", "out=p.svg", "points=20", "--json"];
-    assert_eq!(json(folder.path(), &words)["method"], "pca");
+    let words = ["embed", "a", "out=f.csv", "split=validation", "--json"];
+    assert_eq!(json(folder.path(), &words)["images"], 1000);
     let words = ["views", "preview", "to=v.png", "images=2", "--json"];
     assert_eq!(json(folder.path(), &words)["images"], 2);
     let words = ["sweep", "sweep/demo-alpha", "--dry-run", "--json"];
