@@ -93,7 +93,7 @@ fn the_doctor_says_that_a_slow_batch_was_estimated_from_a_part() {
     ];
     let text = stdout(&sslight(&words));
     assert!(
-        text.contains("extrapolated from steps of 4 images"),
+        text.contains("extrapolated from steps of 8 images"),
         "{text}"
     );
 }

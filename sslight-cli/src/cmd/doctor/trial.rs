@@ -18,19 +18,15 @@ const DAY: f64 = 86_400.0;
 /// What was measured and what follows from it.
 pub fn lines(trial: &Trial, backend: &str) -> Vec<Line> {
     let part = trial.measured_batch < trial.batch_size;
-    let of_part = |what: &str| match part {
-        true => format!(
-            "{what}, extrapolated from steps of {} images",
-            trial.measured_batch
-        ),
-        false => what.to_owned(),
-    };
     let step = format!(
         "{:.3} s on {backend}, {:.1} images/s",
         trial.step_seconds, trial.images_per_s
     );
     let step = match part {
-        true => of_part(&step),
+        true => format!(
+            "{step}, extrapolated from steps of {} images",
+            trial.measured_batch
+        ),
         false => format!("{step} (mean of {} steps)", trial.timed_steps),
     };
     let evaluation = &trial.evaluation;
@@ -44,19 +40,20 @@ pub fn lines(trial: &Trial, backend: &str) -> Vec<Line> {
         (
             "evaluation",
             format!(
-                "about {} for {} images, an estimate from {}; {} in the run; features take {}",
+                "about {} for {} images (from {}), {} in the run",
                 time(evaluation.seconds),
                 ui::grouped(evaluation.images),
                 evaluation.sample,
-                evaluation.count,
-                bytes(evaluation.feature_bytes)
+                evaluation.count
             ),
         ),
+        ("its features", bytes(evaluation.feature_bytes)),
         (
             "run",
             format!("about {}, evaluations included", time(trial.run_seconds)),
         ),
-        ("peak memory", memory(trial, backend)),
+        ("memory in steps", steps_memory(trial, backend)),
+        ("memory of the run", run_memory(trial)),
         (
             "checkpoint",
             format!("{} each", bytes(trial.disk.checkpoint_bytes)),
@@ -65,26 +62,29 @@ pub fn lines(trial: &Trial, backend: &str) -> Vec<Line> {
     ]
 }
 
-fn memory(trial: &Trial, backend: &str) -> String {
-    let memory = &trial.memory;
+fn steps_memory(trial: &Trial, backend: &str) -> String {
     // The system does not tell what a GPU has.
     let of_host = match backend {
         "flex" | "ndarray" => "",
-        _ => " of the host (that of the device is unknown)",
+        _ => " of the host; that of the device is unknown",
     };
-    let (Some(peak), Some(run)) = (memory.peak_bytes, memory.run_bytes) else {
-        return "unknown: this system does not tell".to_owned();
-    };
-    let available = memory.available_bytes.map(|available| {
-        let available = bytes(available);
-        format!(", of {available} that can be had{of_host}")
-    });
-    format!(
-        "{} in steps, about {} with checkpoints and evaluations{}",
-        bytes(peak),
-        bytes(run),
-        available.unwrap_or_default()
-    )
+    match trial.memory.peak_bytes {
+        Some(peak) => format!("{} at the peak{of_host}", bytes(peak)),
+        None => "unknown: this system does not tell".to_owned(),
+    }
+}
+
+/// With checkpoints and evaluations.
+fn run_memory(trial: &Trial) -> String {
+    match (trial.memory.run_bytes, trial.memory.available_bytes) {
+        (Some(run), Some(available)) => format!(
+            "about {} with checkpoints, of {}",
+            bytes(run),
+            bytes(available)
+        ),
+        (Some(run), None) => format!("about {} with checkpoints", bytes(run)),
+        (None, _) => "unknown".to_owned(),
+    }
 }
 
 fn disk(trial: &Trial) -> String {
@@ -145,7 +145,8 @@ pub fn warnings(config: &RunConfig, trial: &Trial) -> Vec<String> {
 fn does_not_fit(config: &RunConfig, trial: &Trial) -> String {
     let says = match trial.shortened {
         Some(Shortened::Memory) => "was not tried, because by extrapolation it needs",
-        _ => "needs",
+        Some(Shortened::Time) => "needs, by extrapolation,",
+        None => "needs",
     };
     let points = trial
         .memory
@@ -154,13 +155,9 @@ fn does_not_fit(config: &RunConfig, trial: &Trial) -> String {
         .map(|point| format!("{} with {} images", bytes(point.peak_bytes), point.images));
     let points: Vec<String> = points.collect();
     let mut remedies = vec!["a smaller batch_size".to_owned()];
-    let parts = config.accumulate * 2;
-    remedies.push(format!(
-        "accumulate={} (the same batch in parts)",
-        (parts..=config.batch_size)
-            .find(|parts| config.batch_size.is_multiple_of(*parts))
-            .unwrap_or(parts)
-    ));
+    if let Some(parts) = fitting_parts(config, trial) {
+        remedies.push(format!("accumulate={parts} (the same batch in parts)"));
+    }
     if !config.model.grad_checkpointing {
         remedies.push("model.grad_checkpointing=true (less memory, more time)".to_owned());
     }
@@ -174,6 +171,16 @@ fn does_not_fit(config: &RunConfig, trial: &Trial) -> String {
         trial.memory.available_bytes.map_or_else(String::new, bytes),
         remedies.join(", ")
     )
+}
+
+/// The least number of parts of a batch with which it may fit: memory of a step goes down about as their size.
+fn fitting_parts(config: &RunConfig, trial: &Trial) -> Option<usize> {
+    let memory = &trial.memory;
+    let times = memory.run_bytes? as f64 / (0.9 * memory.available_bytes? as f64).max(1.0);
+    let least = (config.accumulate as f64 * times).ceil() as usize;
+    let least = least.max(config.accumulate + 1);
+    // Fewer than two images of a part are refused by some methods.
+    (least..=config.batch_size / 2).find(|parts| config.batch_size.is_multiple_of(*parts))
 }
 
 fn waits(config: &RunConfig, trial: &Trial) -> String {
@@ -266,11 +273,10 @@ mod tests {
             Some("0.500 s on flex, 128.0 images/s (mean of 5 steps)")
         );
         assert_eq!(of("run"), Some("about 1 h 0 min, evaluations included"));
+        assert_eq!(of("memory in steps"), Some("4.0 GiB at the peak"));
         assert_eq!(
-            of("peak memory"),
-            Some(
-                "4.0 GiB in steps, about 5.0 GiB with checkpoints and evaluations, of 8.0 GiB that can be had"
-            )
+            of("memory of the run"),
+            Some("about 5.0 GiB with checkpoints, of 8.0 GiB")
         );
         assert_eq!(
             of("run folder"),

@@ -20,6 +20,8 @@ const MARGIN: f64 = 0.9;
 /// While a checkpoint is written, steps go on beside its tensors, their bytes, and the buffer that these grow in: three times
 /// its size (measured with ResNet-18: 0.7 GiB for 0.24 GiB).
 const CHECKPOINT_COPIES: u64 = 3;
+/// Parts that are measured however slow they are.
+const LEAST_PARTS: usize = 2;
 /// Timed steps of the whole batch at least, and at most.
 const STEPS: [usize; 2] = [2, 20];
 /// Seconds of timed steps that are enough.
@@ -94,7 +96,9 @@ impl Steps {
                 steps.shortened = Some(Shortened::Memory);
                 break;
             }
-            if started.elapsed().as_secs_f64() + predicted > options.seconds && !steps.is_empty() {
+            let is_slow = started.elapsed().as_secs_f64() + predicted > options.seconds;
+            // One point gives no line: in proportion to it, whatever any batch needs would count many times.
+            if is_slow && steps.seconds.len() >= LEAST_PARTS {
                 steps.shortened = Some(Shortened::Time);
                 break;
             }
@@ -122,10 +126,6 @@ impl Steps {
             steps.record_bytes = record_bytes::<B>(method, &optimizer);
         }
         Ok(steps)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.seconds.is_empty()
     }
 
     fn add(&mut self, images: usize, timed: Vec<PartTimes>) {
