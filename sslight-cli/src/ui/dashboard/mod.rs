@@ -5,6 +5,7 @@
 mod draw;
 mod feed;
 mod graph;
+mod keys;
 mod panels;
 mod screen;
 mod series;
@@ -20,7 +21,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use sslight_core::observe::{Level, StartInfo, StopHandle};
 
 pub use feed::{Events, Metrics, line_numbers, message_of};
@@ -34,8 +35,8 @@ use theme::Theme;
 const PAUSE: Duration = Duration::from_millis(500);
 /// Time after which it is drawn without news, since the time that is left passes.
 const QUIET_PAUSE: Duration = Duration::from_secs(2);
-/// Time between two looks whether the one who waits for keys is still wanted.
-const KEY_PAUSE: Duration = Duration::from_millis(250);
+/// Time without a drawing after which the process was probably stopped and continued, and the shell had the terminal.
+const STOPPED: Duration = Duration::from_secs(5);
 
 /// What the dashboard is told.
 enum Message {
@@ -185,7 +186,7 @@ struct Shown {
 }
 
 impl Shown {
-    fn run(&mut self, receiver: &Receiver<Message>, keys: Sender<Message>) -> std::io::Result<()> {
+    fn run(&mut self, receiver: &Receiver<Message>, to: Sender<Message>) -> std::io::Result<()> {
         while self.state.start.is_none() {
             match receiver.recv() {
                 Ok(Message::Close) | Err(_) => return Ok(()),
@@ -195,17 +196,21 @@ impl Shown {
             }
         }
         let mut screen = Screen::enter()?;
-        named("dashboard-keys", move || wait_for_keys(&keys));
+        named("dashboard-keys", move || keys::wait(&to));
         let theme = Theme::new(super::colours_wanted());
+        let mut last = Instant::now();
         loop {
             self.notice_stop();
+            if last.elapsed() > STOPPED {
+                screen.again()?;
+            }
             if !screen.draw(|frame| draw::draw(frame, &self.state, theme))? {
                 return Ok(());
             }
-            let drawn = Instant::now();
+            last = Instant::now();
             let mut pause = QUIET_PAUSE;
             loop {
-                let left = pause.saturating_sub(drawn.elapsed());
+                let left = pause.saturating_sub(last.elapsed());
                 match receiver.recv_timeout(left) {
                     Ok(Message::Close) | Err(RecvTimeoutError::Disconnected) => return Ok(()),
                     Ok(message) => pause = pause.min(self.take(message)),
@@ -290,25 +295,6 @@ impl Shown {
         if self.state.leaving == Leaving::Stops {
             let text = crate::train::STOPPING.to_owned();
             self.state.message(Level::Warning, text);
-        }
-    }
-}
-
-/// A thread of its own, which nobody waits for: reading keys does not return from a terminal that was closed.
-fn wait_for_keys(to: &Sender<Message>) {
-    while screen::is_up() {
-        let message = match event::poll(KEY_PAUSE) {
-            Ok(false) => continue,
-            Ok(true) => match event::read() {
-                Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => Message::Key(key),
-                Ok(Event::Resize(..)) => Message::Resized,
-                Ok(_) => continue,
-                Err(_) => return,
-            },
-            Err(_) => return,
-        };
-        if to.send(message).is_err() {
-            return;
         }
     }
 }

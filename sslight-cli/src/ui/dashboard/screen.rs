@@ -44,6 +44,22 @@ impl Screen {
         Ok(Self(terminal))
     }
 
+    /// Takes the terminal over again, after the shell may have had it in between; without harm if it had not.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn again(&mut self) -> io::Result<()> {
+        let _drawing = DRAWING.lock();
+        if is_up() {
+            // Only what was given back is taken again.
+            disable_raw_mode()?;
+            enable_raw_mode()?;
+            execute!(stdout(), EnterAlternateScreen)?;
+            self.0.clear()?;
+        }
+        Ok(())
+    }
+
     /// Draws, unless the terminal was given back; says whether it did.
     ///
     /// # Errors
