@@ -96,6 +96,11 @@ round-trip *words:
     cargo build --release
     python3 tests/recipes/round_trip.py {{ words }}
 
+# The page of `sslight report` in headless Chromium: one run, and several; needs Node, `chromium`, and
+# `npm install --prefix tests/recipes`.
+report-page one several screenshots="":
+    node tests/recipes/report_page.mjs {{ one }} {{ several }} {{ screenshots }}
+
 # A run that is interrupted, killed and continued, read by TensorBoard; needs Python with tests/recipes/tensorboard.txt.
 tensorboard python="python3":
     cargo build --release

@@ -10,6 +10,7 @@ mod exchange;
 mod faults;
 mod knn;
 mod program;
+mod report;
 mod soak;
 mod sweep;
 mod views;

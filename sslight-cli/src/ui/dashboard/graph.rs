@@ -117,7 +117,8 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 /// A value beside the axis, with the digits that tell `low` from `high`.
 fn label(value: f64, low: f64, high: f64) -> String {
     let size = low.abs().max(high.abs());
-    let digits = 1.0 - (high - low).log10().floor();
+    // A difference of 1e-4 is a little less than that in floating point.
+    let digits = 1.0 - ((high - low).log10() + 1e-9).floor();
     if (1e-3..1e7).contains(&size) && digits <= 9.0 {
         format!("{value:.*}", digits.max(0.0) as usize)
     } else {

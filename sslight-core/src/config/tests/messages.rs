@@ -28,7 +28,7 @@ fn an_unknown_key_names_the_nearest_keys_and_where_it_stands() {
 fn a_group_is_no_key_and_names_its_keys() {
     assert_eq!(
         message(&["checkpoint=3"]),
-        "command line: unknown key checkpoint; did you mean checkpoint.every or checkpoint.keep_last?"
+        "command line: unknown key checkpoint; did you mean checkpoint.every, checkpoint.every_steps or checkpoint.every_minutes?"
     );
 }
 
