@@ -4,7 +4,7 @@ use burn::module::AutodiffModule;
 use serde::{Deserialize, Serialize};
 use sslight_models::backend::AutodiffBackend;
 
-use super::{Evaluator, RunError};
+use super::{Evaluator, RunError, exact};
 use crate::method::AnyMethod;
 
 /// The kNN scores that training has to beat, in percent; absent without labels.
@@ -12,8 +12,10 @@ use crate::method::AnyMethod;
 #[serde(deny_unknown_fields)]
 pub struct Floors {
     /// Of the pixels.
+    #[serde(with = "exact::optional")]
     pub pixels: Option<f64>,
     /// Of the network before training.
+    #[serde(with = "exact::optional")]
     pub before: Option<f64>,
 }
 

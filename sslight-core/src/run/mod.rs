@@ -11,6 +11,7 @@ mod error;
 mod evaluation;
 mod evaluation_files;
 mod evaluator;
+mod exact;
 mod finetune;
 mod floors;
 mod folder;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::exact;
 use super::floors::Floors;
 use super::health::Watch;
 use crate::config::DataFacts;
@@ -16,12 +17,15 @@ pub struct RunState {
     /// Optimizer steps taken.
     pub step: usize,
     /// Sum of the losses of the current epoch.
+    #[serde(with = "exact")]
     pub epoch_loss_sum: f64,
     /// Number of these losses.
     pub epoch_losses: usize,
     /// The last loss.
+    #[serde(with = "exact")]
     pub last_loss: f64,
     /// The last kNN accuracies in percent, top-1 and top-5.
+    #[serde(with = "exact::optional_pair")]
     pub knn: Option<(f64, f64)>,
     /// The scores that training has to beat.
     pub floors: Floors,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, InARow};
+use crate::run::exact;
 
 /// Times the usual norm that is not usual any more.
 const LARGE: f64 = 30.0;
@@ -22,6 +23,7 @@ const MANY: usize = 50;
 pub struct GradientWatch {
     steps: usize,
     /// Moving average of the logarithm.
+    #[serde(with = "exact")]
     usual: f64,
     large: InARow,
     none: InARow,
