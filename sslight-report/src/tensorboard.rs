@@ -43,7 +43,7 @@ impl EventFile {
         let newest = newest(folder)?;
         // Readers take files in the order of their names.
         let seconds = newest
-            .map_or(0, |newest| newest + 1)
+            .map_or(0, |newest| newest.saturating_add(1))
             .max(clock.now() as u64);
         let name = format!("{PREFIX}{seconds:010}.{}.{}.0", host(), std::process::id());
         let path = folder.join(name);

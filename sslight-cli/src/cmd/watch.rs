@@ -5,8 +5,10 @@ mod graphs;
 mod log;
 
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::time::Duration;
 
+use sslight_core::fsio::WithPath;
 use sslight_core::observe::{Observer, RunEvent, StartInfo, StopHandle};
 
 use crate::args::WatchArgs;
@@ -68,7 +70,7 @@ fn pass_on(follower: &mut Follower, once: bool, stop: &StopHandle) -> Result<(),
         for (_, text) in &came.lines {
             match writeln!(output, "{text}") {
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
-                _ => {}
+                written => written.on(Path::new("standard output"), "write")?,
             }
         }
         drop(output);

@@ -60,6 +60,13 @@ fn flipped_bits_in_any_file_of_the_newest_checkpoint_are_told_and_the_one_before
     let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 7, "{names:?}");
     for name in names {
+        if checkpoint(folder.path(), 6)
+            .with_file_name("damaged-step-00000006")
+            .exists()
+        {
+            fs::remove_dir_all(folder.path().join("run/checkpoints/damaged-step-00000006"))
+                .unwrap();
+        }
         let path = checkpoint(folder.path(), 6).join(&name);
         let mut content = fs::read(&path).unwrap();
         let middle = content.len() / 2;
@@ -72,6 +79,8 @@ fn flipped_bits_in_any_file_of_the_newest_checkpoint_are_told_and_the_one_before
         // A manifest that is still one accuses the file that it does not tell the truth about.
         let named = said.contains(&*name.to_string_lossy()) || name == "manifest.json";
         assert!(named, "{name:?} {said}");
+        let aside = folder.path().join("run/checkpoints/damaged-step-00000006");
+        assert!(aside.join(&name).is_file(), "{name:?} is gone");
         assert_eq!(losses(folder.path()), expected, "{name:?}");
     }
 }
@@ -103,10 +112,7 @@ fn files_that_were_deleted_are_made_again_or_made_up_for() {
             assert!(short(folder.path(), &[]).status.success());
         }
         assert_eq!(losses(folder.path()), expected, "{name}");
-        let needed_again = ["backbone.safetensors", "latest"].map(|last| name.ends_with(last));
-        if needed_again == [false, false] {
-            assert!(path.exists(), "{name}");
-        }
+        assert!(path.exists(), "{name}");
     }
     // All of them.
     fs::remove_dir_all(folder.path().join("run/checkpoints")).unwrap();
@@ -122,6 +128,32 @@ fn files_that_were_deleted_are_made_again_or_made_up_for() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn a_second_process_that_would_go_back_is_refused_before_it_removes_anything() {
+    let (folder, _) = finished();
+    let lock = fs::File::open(folder.path().join("run/.lock")).unwrap();
+    lock.lock().unwrap();
+    let output = short(folder.path(), &["resume=run/checkpoints/step-00000002"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(checkpoint(folder.path(), 6).is_dir());
+    drop(lock);
+    let output = short(folder.path(), &["resume=run/checkpoints/step-00000004"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(checkpoint(folder.path(), 6).is_dir());
+}
+
+#[test]
+fn a_checkpoint_of_a_newer_version_is_refused_and_nothing_is_removed() {
+    let (folder, _) = finished();
+    let manifest = checkpoint(folder.path(), 6).join("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text.replace("\"format\": 1", "\"format\": 7")).unwrap();
+    let output = short(folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("format 7"), "{}", stderr(&output));
+    assert!(checkpoint(folder.path(), 6).is_dir() && checkpoint(folder.path(), 4).is_dir());
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::program::command;
 
 /// What every run has: 3 steps an epoch, a checkpoint every second step and at the end of each epoch, scores of every
 /// second epoch.
-const COMMON: [&str; 22] = [
+const COMMON: [&str; 21] = [
     "pretrain",
     "--quiet",
     "data=photos",
@@ -38,7 +38,6 @@ const COMMON: [&str; 22] = [
     "eval.knn_every=2",
     "eval.knn_k=3",
     "checkpoint.every_steps=2",
-    "checkpoint.keep_last=3",
 ];
 
 /// The methods, with queues that are full after some steps and whose ends do not meet the batches'.
@@ -98,9 +97,12 @@ fn photos(root: &Path) {
 
 /// The run of a method in `out`, with a fixed number of threads.
 fn pretrain(folder: &Path, method: &[&str], workers: &str, out: &str) -> Command {
+    // One checkpoint at a time leaves nothing to fall back to.
+    let keep = if workers == "1" { "1" } else { "3" };
+    let keep = format!("checkpoint.keep_last={keep}");
     let (workers, out) = (format!("workers={workers}"), format!("out={out}"));
     let mut command = command(folder, &COMMON);
-    command.args(method).args([workers, out]);
+    command.args(method).args([workers, out, keep]);
     command.env("RAYON_NUM_THREADS", "2");
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     command
@@ -133,10 +135,23 @@ fn kill(run: &mut Child, after: Duration, at_checkpoint: bool, checkpoints: &Pat
     run.wait().unwrap().code().is_none()
 }
 
+/// Asks a run to end, by SIGTERM; what it leaves is what a kill meets next.
+fn ask(run: &mut Child) {
+    let id = run.id().to_string();
+    let sent = Command::new("kill")
+        .args(["-TERM", &id])
+        .stderr(Stdio::null())
+        .status();
+    assert!(sent.is_ok());
+    run.wait().unwrap();
+}
+
 /// What happened to a run that was killed again and again.
 #[derive(Default, Debug)]
 struct Fate {
     kills: usize,
+    /// Ends that were asked for, beside the kills.
+    asked: usize,
     /// Kills that left a half-written checkpoint.
     while_writing: usize,
     /// Kills before the first checkpoint.
@@ -150,6 +165,12 @@ fn torture(mut run: impl FnMut() -> Command, out: &Path, kills: usize, draw: &mu
     while fate.kills < kills {
         let mut child = run().spawn().unwrap();
         let after = draw.below(Duration::from_millis(700));
+        if draw.next().is_multiple_of(4) {
+            sleep(after);
+            ask(&mut child);
+            fate.asked += 1;
+            continue;
+        }
         let at_checkpoint = draw.next().is_multiple_of(3);
         if !kill(&mut child, after, at_checkpoint, &checkpoints) {
             let output = child.wait_with_output().unwrap();
@@ -277,6 +298,7 @@ fn runs_that_are_killed_at_random_instants_end_with_the_bits_of_one_that_is_not(
                 }
                 fs::remove_dir_all(&out).unwrap();
                 fate.kills += part.kills;
+                fate.asked += part.asked;
                 fate.while_writing += part.while_writing;
                 fate.before_any += part.before_any;
                 runs += 1;

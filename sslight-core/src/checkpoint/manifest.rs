@@ -18,6 +18,9 @@ pub struct Manifest {
     pub version: String,
     /// Optimizer steps taken.
     pub step: usize,
+    /// Whether it stays when newer ones are there.
+    #[serde(default)]
+    pub kept: bool,
     /// The other files.
     pub files: Vec<FileEntry>,
 }

@@ -4,10 +4,13 @@
 //! and checksums last; then the folder is renamed to `step-N` and `latest` points to it. A folder named `step-N`
 //! is therefore whole, whatever happened to the process, and [`CheckpointStore::verify`] proves it.
 
+mod disk;
+mod error;
 mod manifest;
 mod parts;
 mod store;
 
+pub use error::{CheckpointError, DamagedCheckpoint};
 pub use manifest::{FileEntry, Manifest};
 pub use parts::{Part, PartCheckpointer};
-pub use store::{CheckpointError, CheckpointStore, Files, Found, Keep, MakeFiles};
+pub use store::{CheckpointStore, Files, Found, Keep, MakeFiles};

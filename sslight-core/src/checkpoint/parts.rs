@@ -51,6 +51,7 @@ impl PartCheckpointer {
 
 impl<B: Backend, R: Record<B> + 'static> Checkpointer<R, B> for PartCheckpointer {
     fn save(&self, step: usize, record: R) -> Result<(), CheckpointerError> {
+        let _guard = self.store.or_abandon(step);
         let recorder = NamedMpkBytesRecorder::<FullPrecisionSettings>::default();
         let bytes = Recorder::<B>::record(&recorder, record, ());
         // The store keeps the failure and the strategy asks for it: an error returned here would only be

@@ -2,51 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use thiserror::Error;
-
+use super::disk::{put, remove_folder, verify_folder};
+use super::error::{CheckpointError, DamagedCheckpoint};
 use super::manifest::{FORMAT, FileEntry, MANIFEST_FILE, Manifest};
 use super::parts::Part;
-use crate::fsio::{FileError, WithPath, replace, sync_folder_of, write_synced};
+use crate::fsio::{FileError, WithPath, sync_folder_of, write_synced};
 
 const LATEST_FILE: &str = "latest";
-
-/// Why a checkpoint was not written or cannot be used.
-#[derive(Debug, Error)]
-pub enum CheckpointError {
-    /// A file operation failed.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A part could not be turned into bytes.
-    #[error("checkpoint of step {step}: {file} could not be written: {reason}")]
-    Part {
-        /// The step.
-        step: usize,
-        /// The part's file.
-        file: &'static str,
-        /// What burn said.
-        reason: String,
-    },
-    /// What a checkpoint holds beside the learner's parts could not be made.
-    #[error("checkpoint of step {step}: {reason}")]
-    Unfit {
-        /// The step.
-        step: usize,
-        /// Why.
-        reason: String,
-    },
-    /// The manifest or a file does not hold what it should.
-    #[error("checkpoint {}: {reason}", folder.display())]
-    Damaged {
-        /// The checkpoint's folder.
-        folder: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-}
 
 /// A complete checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +122,8 @@ impl CheckpointStore {
         self.root.join(format!("step-{step:08}"))
     }
 
-    fn temporary(&self, step: usize) -> PathBuf {
+    /// The folder of a step's checkpoint while it is not whole.
+    pub fn temporary(&self, step: usize) -> PathBuf {
         self.root.join(format!(".step-{step:08}.tmp"))
     }
 
@@ -189,7 +157,26 @@ impl CheckpointStore {
         }
     }
 
+    /// Gives up the checkpoint of `step` if this thread panics before the value is dropped: training would wait for it for
+    /// ever.
+    pub(super) fn or_abandon(&self, step: usize) -> impl Drop {
+        struct Guard<'a>(&'a CheckpointStore, usize);
+        impl Drop for Guard<'_> {
+            fn drop(&mut self) {
+                if thread::panicking() {
+                    let reason =
+                        "the thread that writes it panicked; please report this".to_string();
+                    let step = self.1;
+                    self.0
+                        .abandon(step, CheckpointError::Unfit { step, reason });
+                }
+            }
+        }
+        Guard(self, step)
+    }
+
     fn add_files(&self, step: usize, make: MakeFiles) {
+        let _guard = self.or_abandon(step);
         let folder = self.temporary(step);
         let written = make().and_then(|files| {
             let written = files.iter().map(|(name, content)| {
@@ -268,6 +255,7 @@ impl CheckpointStore {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_string(),
             step,
+            kept: self.keep.for_good(step),
             files,
         };
         let temporary = self.temporary(step);
@@ -280,32 +268,101 @@ impl CheckpointStore {
         write_synced(&manifest_path, text.as_bytes())?;
         sync_folder_of(&manifest_path)?;
         let folder = self.folder(step);
-        // A folder of this step is left from a run that was cut back to an earlier checkpoint.
-        self.remove(step)?;
+        // The same step is saved again when more has become known of it. An interruption between the two renames leaves both
+        // complete, and `recover` takes one.
+        let old = self.old(step);
+        remove_folder(&old)?;
+        if folder.exists() {
+            fs::rename(&folder, &old).on(&folder, "replace")?;
+        }
         fs::rename(&temporary, &folder).on(&folder, "put in place")?;
         sync_folder_of(&folder)?;
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        replace(&self.root.join(LATEST_FILE), format!("{name}\n").as_bytes())?;
-        if let Some(Beside { file, path }) = &self.beside {
-            replace(path, &self.read_file(step, file)?)?;
-        }
+        remove_folder(&old)?;
+        self.point_to(step)?;
         let older = self.steps()?.into_iter().rev().skip(self.keep.last.max(1));
-        for step in older.filter(|step| !self.keep.for_good(*step)) {
+        for step in older.filter(|step| !self.is_kept(*step)) {
             self.remove(step)?;
         }
         Ok(())
     }
 
+    /// Whether a checkpoint stays for good, as its manifest says.
+    fn is_kept(&self, step: usize) -> bool {
+        let text = self.read_file(step, MANIFEST_FILE).unwrap_or_default();
+        let manifest = serde_json::from_slice::<Manifest>(&text);
+        manifest.map_or(self.keep.for_good(step), |manifest| manifest.kept)
+    }
+
+    /// Makes `latest` and the file that lies elsewhere those of a step.
+    ///
+    /// # Errors
+    /// If a file cannot be read or written.
+    pub fn point_to(&self, step: usize) -> Result<(), CheckpointError> {
+        let name = format!("step-{step:08}\n");
+        put(&self.root.join(LATEST_FILE), name.as_bytes())?;
+        if let Some(Beside { file, path }) = &self.beside {
+            put(path, &self.read_file(step, file)?)?;
+        }
+        Ok(())
+    }
+
+    /// Puts in place what was complete when a process was stopped before it could.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed or a rename fails.
+    pub fn recover(&self) -> Result<(), CheckpointError> {
+        if !self.root.exists() {
+            return Ok(());
+        }
+        let mut left = Vec::new();
+        for entry in fs::read_dir(&self.root).on(&self.root, "list")? {
+            let name = entry.on(&self.root, "list")?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            let step = name
+                .strip_prefix(".step-")
+                .and_then(|rest| rest.split_once('.'));
+            if let Some((digits, kind)) = step
+                && let Ok(step) = digits.parse::<usize>()
+            {
+                left.push((kind == "old", step));
+            }
+        }
+        // The new one before the one that it replaces.
+        left.sort_unstable();
+        for (is_old, step) in left {
+            let (from, folder) = match is_old {
+                true => (self.old(step), self.folder(step)),
+                false => (self.temporary(step), self.folder(step)),
+            };
+            if !folder.exists() && verify_folder(&from, step).is_ok() {
+                fs::rename(&from, &folder).on(&folder, "put in place")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn old(&self, step: usize) -> PathBuf {
+        self.root.join(format!(".step-{step:08}.old"))
+    }
+
+    /// Gives a damaged checkpoint a name under which it is none, so that a person may still look at it.
+    ///
+    /// # Errors
+    /// If it cannot be renamed.
+    pub fn set_aside(&self, step: usize) -> Result<(), CheckpointError> {
+        let folder = self.folder(step);
+        let aside = self.root.join(format!("damaged-step-{step:08}"));
+        remove_folder(&aside)?;
+        Ok(fs::rename(&folder, &aside).on(&folder, "set aside")?)
+    }
+
     /// Removes a checkpoint. It loses its name first, so that an interruption leaves no folder `step-N` with a part of
     /// it.
     fn remove(&self, step: usize) -> Result<(), FileError> {
-        let (folder, gone) = (
-            self.folder(step),
-            self.root.join(format!(".step-{step:08}.old")),
-        );
+        let (folder, gone) = (self.folder(step), self.old(step));
         remove_folder(&gone)?;
         match fs::rename(&folder, &gone) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             renamed => {
                 renamed.on(&folder, "remove")?;
                 remove_folder(&gone)
@@ -375,16 +432,18 @@ impl CheckpointStore {
         Ok(steps)
     }
 
-    /// The newest checkpoint whose files are all there and unchanged, and what is wrong with newer ones.
+    /// The newest checkpoint whose files are all there and unchanged, and newer ones that are damaged.
     ///
     /// # Errors
-    /// If the folder cannot be listed.
-    pub fn newest(&self) -> Result<(Option<Found>, Vec<CheckpointError>), CheckpointError> {
+    /// If the folder cannot be listed, or a newer checkpoint cannot be read for another reason than damage: falling back behind
+    /// it would lose it.
+    pub fn newest(&self) -> Result<(Option<Found>, Vec<DamagedCheckpoint>), CheckpointError> {
         let mut damaged = Vec::new();
         for step in self.steps()?.into_iter().rev() {
             match self.verify(step) {
                 Ok(found) => return Ok((Some(found), damaged)),
-                Err(error) => damaged.push(error),
+                Err(error) if error.is_damage() => damaged.push(DamagedCheckpoint { step, error }),
+                Err(error) => return Err(error),
             }
         }
         Ok((None, damaged))
@@ -393,40 +452,10 @@ impl CheckpointStore {
     /// Checks every file of a checkpoint against its manifest.
     ///
     /// # Errors
-    /// [`CheckpointError::Damaged`] with the first file that differs.
+    /// [`CheckpointError::Damaged`] with the first file that differs, or [`CheckpointError::OtherFormat`].
     pub fn verify(&self, step: usize) -> Result<Found, CheckpointError> {
         let folder = self.folder(step);
-        let damaged = |reason: String| CheckpointError::Damaged {
-            folder: folder.clone(),
-            reason,
-        };
-        let path = folder.join(MANIFEST_FILE);
-        let text = fs::read_to_string(&path).on(&path, "read")?;
-        let manifest: Manifest = serde_json::from_str(&text)
-            .map_err(|error| damaged(format!("{MANIFEST_FILE} is not readable: {error}")))?;
-        if manifest.format != FORMAT {
-            return Err(damaged(format!(
-                "it has format {}, this version reads format {FORMAT}",
-                manifest.format
-            )));
-        }
-        if manifest.step != step {
-            return Err(damaged(format!(
-                "its manifest is of step {}",
-                manifest.step
-            )));
-        }
-        for entry in &manifest.files {
-            let path = folder.join(&entry.name);
-            let content = fs::read(&path).on(&path, "read")?;
-            let found = FileEntry::of(&entry.name, &content);
-            if found != *entry {
-                return Err(damaged(format!(
-                    "{} is not the file that was written ({} bytes, expected {})",
-                    entry.name, found.bytes, entry.bytes
-                )));
-            }
-        }
+        verify_folder(&folder, step)?;
         Ok(Found { step, folder })
     }
 
@@ -467,13 +496,6 @@ impl CheckpointStore {
             self.remove(newer)?;
         }
         Ok(())
-    }
-}
-
-fn remove_folder(folder: &Path) -> Result<(), FileError> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        result => result.on(folder, "remove"),
     }
 }
 

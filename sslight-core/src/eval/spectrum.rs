@@ -47,7 +47,7 @@ impl FeatureSpectrum {
         (-entropy).exp()
     }
 
-    /// The largest values, at most `count`, with four digits each.
+    /// The largest values, at most `count`, to a millionth.
     pub fn largest(&self, count: usize) -> Vec<f64> {
         let digits = |value: &f64| (value * 1e6).round() / 1e6;
         self.0.iter().take(count).map(digits).collect()

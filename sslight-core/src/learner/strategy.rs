@@ -275,9 +275,10 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for StepStrat
         let mut stop = None;
         if self.pacer.first_step > 0 && run.hooks.owes_epoch() {
             let epoch = self.pacer.first_step / self.pacer.steps_per_epoch - 1;
-            stop = self.end_epoch(&mut run, epoch).err();
+            let ended = self.end_epoch(&mut run, epoch);
             // The checkpoint that was resumed from does not know of the epoch's end.
             run.saved = None;
+            stop = ended.and_then(|()| run.checkpoint()).err();
         }
         while run.steps_done < self.pacer.last_step && stop.is_none() {
             stop = self.run_epoch(&mut run, dataloader_train.as_ref()).err();

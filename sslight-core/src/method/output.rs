@@ -40,6 +40,8 @@ pub struct StepOutput<B: Backend> {
 pub struct EmbeddingStats<B: Backend> {
     /// How much they differ.
     pub spread: SpreadStats<B>,
+    /// Number of rows.
+    pub rows: usize,
     /// The loss of embeddings that are all alike.
     pub chance_loss: f64,
 }
@@ -152,10 +154,11 @@ impl<B: Backend> StepOutput<B> {
 
     /// The same with what the embeddings of one view, `[rows, d]`, look like; equal ones would have the loss `chance_loss`.
     pub fn with_embeddings(self, embeddings: Tensor<B, 2>, chance_loss: f64) -> Self {
-        let spread = spread(embeddings.detach());
+        let [rows, _] = embeddings.dims();
         Self {
             embeddings: Some(EmbeddingStats {
-                spread,
+                spread: spread(embeddings.detach()),
+                rows,
                 chance_loss,
             }),
             ..self
@@ -201,6 +204,8 @@ impl TargetSummary {
 pub struct EmbeddingSummary {
     /// How much embeddings differ.
     pub spread: FeatureSpread,
+    /// Number of embeddings.
+    pub rows: usize,
     /// The loss of embeddings that are all alike.
     pub chance_loss: f64,
 }
@@ -296,6 +301,7 @@ impl<B: Backend> ItemLazy for StepOutput<B> {
             }),
             embeddings: self.embeddings.map(|embeddings| EmbeddingSummary {
                 spread: spread(embeddings.spread),
+                rows: embeddings.rows,
                 chance_loss: embeddings.chance_loss,
             }),
             features: self.features.map(spread),

@@ -232,7 +232,11 @@ impl Evaluator {
             top1: best.map(|score| score.top1),
             top5: best.map(|score| score.top5),
             spread: found.queries.spread(),
-            spectrum: FeatureSpectrum::of(&found.queries),
+            // Of the pixels nobody asks for it, and they have many dimensions.
+            spectrum: match extractor {
+                Extractor::Network { .. } => FeatureSpectrum::of(&found.queries),
+                Extractor::Pixels => None,
+            },
             probe_top1: classifier
                 .filter(|_| self.labelled)
                 .and_then(|classifier| classifier_accuracy(&found.queries, classifier, device)),

@@ -20,6 +20,7 @@ use crate::checkpoint::{CheckpointStore, Keep};
 use crate::config::{DataFacts, ResolvedConfig, Resume, RunConfig};
 use crate::fsio::{FileError, WithPath, replace};
 use crate::observe::{Level, RunEvent};
+use resume::Given;
 
 pub(super) const CONFIG_FILE: &str = "config.toml";
 pub(super) const LOG_FILE: &str = "train.log";
@@ -66,21 +67,42 @@ impl RunFolder {
                 let store = CheckpointStore::new(path.join(CHECKPOINTS), Keep::last(1));
                 resume::find_given(given, &store, config, data)?
             }
-            Resume::Auto | Resume::Never => None,
+            Resume::Auto | Resume::Never => Given::Nothing,
         };
         fs::create_dir_all(path.join(CHECKPOINTS)).on(&path, "create")?;
         let lock = lock(&path)?;
+        if state == Occupancy::Empty && Occupancy::of(&path)? == Occupancy::Run {
+            // Another process made a run of it while this one waited for the lock.
+            resume::refuse_another_configuration(&path, config)?;
+        }
         occupancy::remove_drafts(&path)?;
         let config_path = path.join(CONFIG_FILE);
         replace(&config_path, resolved.to_annotated_toml()?.as_bytes())?;
         let store = store_of(&path);
-        if let Some(given) = given {
-            resume::adopt(&given, &store)?;
+        store.recover()?;
+        match given {
+            Given::Elsewhere(found) => resume::adopt(&found, &store)?,
+            Given::Own(step) => store.clean_up(step)?,
+            Given::Nothing => {}
         }
-        let resumed = resume::resume(&path, &store, config, data)?;
-        let step = resumed.as_ref().map_or(0, |resumed| resumed.state.step);
+        let mut resumed = resume::resume(&path, &store, config, data)?;
+        let state = resumed.as_ref().map(|resumed| &resumed.state);
+        let step = state.map_or(0, |state| state.step);
+        let epochs_told = state.and_then(|state| state.epochs_told);
         store.clean_up(step)?;
-        let metrics = cut_metrics(&path.join(METRICS_FILE), step)?;
+        if step > 0 {
+            store.point_to(step)?;
+        }
+        let Cut {
+            kept: metrics,
+            unreadable,
+        } = cut_metrics(&path.join(METRICS_FILE), step, epochs_told)?;
+        if unreadable > 0
+            && let Some(resumed) = &mut resumed
+        {
+            let lines = format!("{METRICS_FILE}: {unreadable} lines were no metrics and are gone");
+            resumed.warnings.push(lines);
+        }
         let folder = Self {
             board: begin_board(&path, step, &metrics, &config.to_toml()?)?,
             metrics: append(&path.join(METRICS_FILE))?,
@@ -190,21 +212,54 @@ fn begin_board(
     begin().on(path, "begin TensorBoard's file in")
 }
 
-/// Removes the lines of steps that will be taken again, and earlier summaries; what stays.
-fn cut_metrics(path: &Path, step: usize) -> Result<String, RunError> {
-    let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+/// What is left of metrics.
+struct Cut {
+    /// The lines.
+    kept: String,
+    /// Whole lines that could not be read, which are left out.
+    unreadable: usize,
+}
+
+/// Removes the lines of steps that will be taken again, of epochs that will be told of again, and earlier summaries.
+fn cut_metrics(path: &Path, step: usize, epochs_told: Option<usize>) -> Result<Cut, RunError> {
+    let content = match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         read => read.on(path, "read")?,
     };
-    let kept: String = text
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n') && is_before(line, step))
-        .collect();
-    if kept.len() < text.len() {
+    let (mut kept, mut unreadable) = (String::new(), 0);
+    // What has no line feed was cut off.
+    for line in content
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter(|line| line.ends_with(b"\n"))
+    {
+        let parsed = std::str::from_utf8(line).ok();
+        let parsed =
+            parsed.and_then(|text| Some((text, serde_json::from_str::<Value>(text).ok()?)));
+        let Some((text, value)) = parsed else {
+            unreadable += 1;
+            continue;
+        };
+        let epoch = value
+            .get("epoch")
+            .and_then(Value::as_u64)
+            .map(|epoch| epoch as usize);
+        let told_again = value["kind"] == "epoch"
+            && epoch
+                .zip(epochs_told)
+                .is_some_and(|(epoch, told)| epoch >= told);
+        if told_again {
+            // What follows it was found after it.
+            break;
+        }
+        if is_before(&value, step) {
+            kept.push_str(text);
+        }
+    }
+    if kept.len() < content.len() {
         // In one step: an interruption leaves the old lines, which are cut the next time.
         replace(path, kept.as_bytes())?;
     }
-    Ok(kept)
+    Ok(Cut { kept, unreadable })
 }
 
 /// A file that grows with the run.
@@ -222,10 +277,7 @@ impl TellingFile {
 }
 
 /// Whether a line of the metrics stays when `step` steps have been taken.
-fn is_before(line: &str, step: usize) -> bool {
-    let Ok(value) = serde_json::from_str::<Value>(line) else {
-        return false;
-    };
+fn is_before(value: &Value, step: usize) -> bool {
     let number = |key: &str| value.get(key).and_then(Value::as_u64).map(|n| n as usize);
     match value.get("kind").and_then(Value::as_str) {
         Some("step") => number("step").is_some_and(|taken| taken < step),

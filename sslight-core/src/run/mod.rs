@@ -190,7 +190,8 @@ fn run<B: AutodiffBackend>(
         let steps_per_epoch = config.steps_per_epoch(images);
         let keep = Keep {
             last: config.checkpoint.keep_last,
-            every_steps: (config.checkpoint.keep_every).map(|epochs| epochs * steps_per_epoch),
+            every_steps: (config.checkpoint.keep_every)
+                .map(|epochs| epochs.saturating_mul(steps_per_epoch)),
         };
         CheckpointStore::new(RunFolder::checkpoints_of(folder), keep)
             .with_copy(BACKBONE_FILE, folder.join(BACKBONE_FILE))
@@ -252,11 +253,11 @@ fn run<B: AutodiffBackend>(
     let evaluator = Evaluator::new(config, &data.train, data.validation.as_ref())
         .with_stop(options.stop.clone());
     let state = match resumed {
-        Some(resumed) => RunState {
+        Some(resumed) if first_step > 0 => RunState {
             data: Some(facts),
             ..resumed.state
         },
-        None => {
+        _ => {
             if evaluator.protocol().is_some() {
                 tell(RunEvent::Notice(Notice {
                     level: Level::Info,

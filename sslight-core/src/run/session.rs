@@ -13,7 +13,7 @@ use super::RunError;
 use super::drift::distance;
 use super::evaluator::{Evaluator, KnnReport};
 use super::folder::RunFolder;
-use super::health::{Finding, PaceWatch, not_finite};
+use super::health::{Finding, PaceWatch, first_broken_weights, not_finite};
 use super::progress::Progress;
 use super::state::RunState;
 use crate::checkpoint::CheckpointStore;
@@ -274,13 +274,23 @@ impl<B: AutodiffBackend> Session<B> {
         steps_done: usize,
         stop: Option<Stop>,
     ) -> Result<Summary, RunError> {
-        if let Some(error) = self.error.take() {
-            return Err(error);
+        // Whatever ended the run, the checkpoint that is being written is the last good one.
+        let saved = self.store.wait();
+        match self.error.take() {
+            Some(RunError::NotFinite { step, what }) => {
+                let weights = first_broken_weights(model).map_or(String::new(), |name| {
+                    format!("; the first weights that are not finite are {name}")
+                });
+                let what = format!("{what}{weights}");
+                return Err(RunError::NotFinite { step, what });
+            }
+            Some(error) => return Err(error),
+            None => {}
         }
         if let Some(error) = self.feed.take_error() {
             return Err(error.into());
         }
-        self.store.wait()?;
+        saved?;
         if stop == Some(Stop::Failed) {
             return Err(RunError::Vanished);
         }
@@ -355,7 +365,9 @@ impl<B: AutodiffBackend> RunHooks<B> for Session<B> {
     fn owes_epoch(&self) -> bool {
         let per_epoch = self.config.steps_per_epoch(self.images()).max(1);
         let ended = self.state.step / per_epoch;
-        self.state.step.is_multiple_of(per_epoch)
+        // With other images epochs end elsewhere, and those before are done with.
+        self.state.steps_per_epoch == Some(per_epoch)
+            && self.state.step.is_multiple_of(per_epoch)
             && self.state.epochs_told.is_some_and(|told| told < ended)
     }
 

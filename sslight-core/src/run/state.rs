@@ -35,6 +35,9 @@ pub struct RunState {
     /// Epochs whose end was told of; absent from checkpoints of before this was noted.
     #[serde(default)]
     pub epochs_told: Option<usize>,
+    /// Steps of an epoch; absent likewise.
+    #[serde(default)]
+    pub steps_per_epoch: Option<usize>,
     /// The training images; absent from checkpoints of before this was noted.
     #[serde(default)]
     pub data: Option<DataFacts>,

@@ -150,7 +150,8 @@ pub fn trial<B: AutodiffBackend>(
     let all_steps = step_seconds * config.last_step(images) as f64;
     let backbone = 4 * BackboneKind::from(config.backbone).parameters() as u64;
     let checkpoint_bytes = steps.record_bytes + backbone;
-    let kept = config.checkpoint.keep_last as u64 + 1;
+    let for_good = (config.checkpoint.keep_every).map_or(0, |every| config.epochs / every.max(1));
+    let kept = config.checkpoint.keep_last as u64 + for_good as u64 + 1;
     let memory = steps.memory(evaluation.feature_bytes);
     Ok(Trial {
         batch_size: config.batch_size,
@@ -166,7 +167,9 @@ pub fn trial<B: AutodiffBackend>(
         memory,
         disk: TrialDisk {
             checkpoint_bytes,
-            run_bytes: kept * checkpoint_bytes + backbone,
+            run_bytes: kept
+                .saturating_mul(checkpoint_bytes)
+                .saturating_add(backbone),
             free_bytes: free_space(&config.out_dir()),
         },
     })

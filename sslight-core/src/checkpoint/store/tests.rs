@@ -96,7 +96,7 @@ fn a_damaged_newest_checkpoint_gives_way_to_the_one_before_and_is_named() {
     fs::remove_file(store.folder(2).join(MANIFEST_FILE)).unwrap();
     let (found, damaged) = store.newest().unwrap();
     assert_eq!(found.unwrap().step, 1);
-    let messages: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    let messages: Vec<String> = damaged.iter().map(|d| d.error.to_string()).collect();
     assert!(
         messages[0].contains("model.mpk is not the file that was written"),
         "{messages:?}"
@@ -134,4 +134,69 @@ fn clean_up_removes_half_written_and_later_checkpoints() {
     store.clean_up(1).unwrap();
     assert_eq!(store.steps().unwrap(), [1]);
     assert!(!store.temporary(9).exists());
+}
+
+#[test]
+fn a_checkpoint_of_another_format_is_an_error_and_not_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store_in(folder.path(), Keep::last(3));
+    save(&store, 1);
+    save(&store, 2);
+    let manifest = store.folder(2).join(MANIFEST_FILE);
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(
+        &manifest,
+        text.replace("\"format\": 1", "\"format\": 9, \"more\": 1"),
+    )
+    .unwrap();
+    let message = store.newest().unwrap_err().to_string();
+    assert!(message.contains("it has format 9"), "{message}");
+}
+
+#[test]
+fn a_step_that_is_saved_again_is_there_whenever_it_is_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store_in(folder.path(), Keep::last(1));
+    save(&store, 4);
+    save(&store, 4);
+    assert_eq!(store.steps().unwrap(), [4]);
+    // Between the two renames, with the new one complete, and with it half-written.
+    for complete in [true, false] {
+        fs::rename(store.folder(4), store.old(4)).unwrap();
+        fs::create_dir_all(store.temporary(4)).unwrap();
+        for entry in fs::read_dir(store.old(4)).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name();
+            if complete || name != *"model.mpk" {
+                fs::copy(entry.path(), store.temporary(4).join(name)).unwrap();
+            }
+        }
+        store.recover().unwrap();
+        assert_eq!(store.newest().unwrap().0.unwrap().step, 4, "{complete}");
+        store.clean_up(4).unwrap();
+        assert_eq!(store.steps().unwrap(), [4]);
+    }
+}
+
+#[test]
+fn what_is_kept_for_good_stays_under_another_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let keep = |every_steps| Keep {
+        last: 1,
+        every_steps,
+    };
+    let store = store_in(folder.path(), keep(Some(4)));
+    (1..=5).for_each(|step| save(&store, step));
+    let store = store_in(folder.path(), keep(Some(3)));
+    (6..=7).for_each(|step| save(&store, step));
+    assert_eq!(store.steps().unwrap(), [4, 6, 7]);
+}
+
+#[test]
+fn a_thread_that_panics_ends_the_checkpoint_with_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store_in(folder.path(), Keep::last(1));
+    store.begin(1, Box::new(|| panic!("on purpose"))).unwrap();
+    let message = store.wait().unwrap_err().to_string();
+    assert!(message.contains("panicked"), "{message}");
 }

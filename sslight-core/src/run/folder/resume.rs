@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::occupancy::config_file;
 use super::{CHECKPOINTS, CONFIG_FILE};
-use crate::checkpoint::{CheckpointStore, Found, Keep};
+use crate::checkpoint::{CheckpointStore, DamagedCheckpoint, Found, Keep};
 use crate::config::{DataFacts, Difference, ResolvedConfig, RunConfig, resolve};
-use crate::fsio::WithPath;
+use crate::fsio::{WithPath, sync_folder_of, write_synced};
 use crate::run::RunError;
 use crate::run::state::{RunState, STATE_FILE};
 
@@ -117,41 +117,52 @@ pub(in crate::run) fn checkpoint_at(path: &Path) -> Result<Option<Found>, RunErr
     })
 }
 
-/// The checkpoint that `resume=PATH` names, if it has to be copied into the store.
+/// Where a run goes on that was given a path.
+#[derive(Debug)]
+pub(super) enum Given {
+    /// At a checkpoint of elsewhere, which is copied first.
+    Elsewhere(Found),
+    /// At a checkpoint of its own; later ones are given up.
+    Own(usize),
+    /// Where it stands, as without a path.
+    Nothing,
+}
+
+/// What `resume=PATH` names; changes nothing.
 pub(super) fn find_given(
     given: &Path,
     store: &CheckpointStore,
     config: &RunConfig,
     data: DataFacts,
-) -> Result<Option<Found>, RunError> {
+) -> Result<Given, RunError> {
     let found = checkpoint_at(given)?.ok_or_else(|| RunError::NoCheckpoint {
         path: given.to_path_buf(),
     })?;
     let target = store.folder(found.step);
     if target.exists() && target.canonicalize().ok() == found.folder.canonicalize().ok() {
-        store.clean_up(found.step)?;
-        return Ok(None);
+        return Ok(Given::Own(found.step));
     }
     if !store.steps()?.is_empty() {
         // Continuing a run that stands further on its own; the given path was for its beginning.
-        return Ok(None);
+        return Ok(Given::Nothing);
     }
     refuse_another_shape(given, &found.folder, config, data)?;
-    Ok(Some(found))
+    Ok(Given::Elsewhere(found))
 }
 
 /// Copies a checkpoint of elsewhere into the store.
 pub(super) fn adopt(found: &Found, store: &CheckpointStore) -> Result<(), RunError> {
     let target = store.folder(found.step);
-    let copy = target.with_extension("copy");
+    // Under the name of one that is being written, so that an interruption leaves nothing that looks whole.
+    let copy = store.temporary(found.step);
     fs::create_dir_all(&copy).on(&copy, "create")?;
     for entry in fs::read_dir(&found.folder).on(&found.folder, "list")? {
-        let entry = entry.on(&found.folder, "list")?;
-        let to = copy.join(entry.file_name());
-        fs::copy(entry.path(), &to).on(&to, "write")?;
+        let from = entry.on(&found.folder, "list")?.path();
+        let content = fs::read(&from).on(&from, "read")?;
+        write_synced(&copy.join(from.file_name().unwrap_or_default()), &content)?;
     }
     fs::rename(&copy, &target).on(&target, "put in place")?;
-    Ok(())
+    Ok(sync_folder_of(&target)?)
 }
 
 pub(super) fn resume(
@@ -163,8 +174,16 @@ pub(super) fn resume(
     let (found, damaged) = store.newest()?;
     let mut warnings: Vec<String> = damaged
         .iter()
-        .map(|error| format!("{error}; an earlier one is used"))
+        .map(|damaged| {
+            let DamagedCheckpoint { step, error } = damaged;
+            format!(
+                "{error}; it is set aside as damaged-step-{step:08}, and an earlier one is used"
+            )
+        })
         .collect();
+    for damaged in &damaged {
+        store.set_aside(damaged.step)?;
+    }
     let Some(found) = found else {
         if !warnings.is_empty() {
             warnings.push("no complete checkpoint is left; the run starts at step 0".to_string());

@@ -1,11 +1,28 @@
-//! Losses and gradients that are no numbers any more, and the layer where that began.
+//! Losses, gradients and weights that are not finite any more, and the layer where that began.
 
-use crate::method::StepStats;
+use burn::module::AutodiffModule;
+use sslight_models::backend::AutodiffBackend;
+use sslight_models::weights;
 
-/// What of a step is no number, in words.
+use crate::method::{AnyMethod, StepStats};
+
+/// What of a step is not finite, in words.
+///
+/// Of several gradients the one nearest to the loss is named: the way back came to it first, and those before it have it from
+/// there. If the loss is not finite itself, all gradients have it from there.
 pub fn not_finite(stats: &StepStats, layers: &[String]) -> Option<String> {
     let broken = stats.gradients.and_then(|gradients| gradients.broken);
-    let of_gradients = broken.map(|broken| {
+    if !stats.loss.is_finite() {
+        let gradients = broken.map_or(String::new(), |broken| {
+            format!(
+                ", and {} of {} gradients are not finite",
+                broken.count,
+                layers.len()
+            )
+        });
+        return Some(format!("the loss is {}{gradients}", stats.loss));
+    }
+    broken.map(|broken| {
         let layer = layers
             .get(broken.first)
             .map_or("a parameter", String::as_str);
@@ -16,13 +33,15 @@ pub fn not_finite(stats: &StepStats, layers: &[String]) -> Option<String> {
                 layers.len()
             ),
         };
-        format!("the gradient of {layer} is not a number ({others})")
-    });
-    match (stats.loss.is_finite(), of_gradients) {
-        (true, gradients) => gradients,
-        (false, None) => Some(format!("the loss is {}", stats.loss)),
-        (false, Some(gradients)) => Some(format!("the loss is {}, {gradients}", stats.loss)),
-    }
+        format!("the gradient of {layer} is not finite ({others})")
+    })
+}
+
+/// The first parameter or buffer in the order of the forward pass that holds a value that is not finite.
+pub fn first_broken_weights<B: AutodiffBackend>(method: &AnyMethod<B>) -> Option<String> {
+    let tensors = weights::named_tensors(&method.valid());
+    let broken = tensors.into_iter().find(|tensor| !tensor.is_finite());
+    broken.map(|tensor| tensor.name)
 }
 
 #[cfg(test)]
@@ -47,12 +66,12 @@ mod tests {
         assert_eq!(said(1.0, &[1.0, 2.0, 3.0]), None);
         assert_eq!(
             said(1.0, &[1.0, f32::NAN, 3.0]).as_deref(),
-            Some("the gradient of layer1.0.conv1 is not a number (no other is)")
+            Some("the gradient of layer1.0.conv1 is not finite (no other is)")
         );
         assert_eq!(
             said(1.0, &[f32::NAN, f32::INFINITY, 3.0]).as_deref(),
             Some(
-                "the gradient of layer1.0.conv1 is not a number (2 of 3 are, this one first on the way back)"
+                "the gradient of layer1.0.conv1 is not finite (2 of 3 are, this one first on the way back)"
             )
         );
     }
@@ -61,7 +80,7 @@ mod tests {
     fn a_loss_that_is_no_number_is_said_first() {
         assert_eq!(
             said(f64::INFINITY, &[1.0, 1.0, f32::NAN]).as_deref(),
-            Some("the loss is inf, the gradient of head.0 is not a number (no other is)")
+            Some("the loss is inf, and 1 of 3 gradients are not finite")
         );
         assert_eq!(
             said(f64::NAN, &[1.0; 3]).as_deref(),

@@ -18,6 +18,8 @@ const COLLAPSE_SPREAD: f64 = 0.05;
 const SETTLED_STEPS: usize = 100;
 /// Uniform are targets whose entropy is at least this share of the largest one, `ln k`, at a loss as near to it.
 const NEARLY: f64 = 0.98;
+/// Rows, or outputs, of which it says something that they agree.
+const MANY: usize = 8;
 /// Steps in a row that a sign has to hold: networks begin with nearly equal answers.
 const PATIENCE: usize = 100;
 
@@ -77,9 +79,10 @@ impl CollapseWatch {
     fn embeddings(&mut self, loss: f64, embeddings: &EmbeddingSummary) -> Option<Finding> {
         let EmbeddingSummary {
             spread: FeatureSpread { std, relative },
+            rows,
             chance_loss,
         } = *embeddings;
-        let alike = relative < COLLAPSE_SPREAD;
+        let alike = rows >= MANY && relative < COLLAPSE_SPREAD;
         self.alike.reaches(PATIENCE, alike).then(|| {
             let reason = format!(
                 "for {PATIENCE} steps the embeddings of all images have been nearly the same (standard deviation \
@@ -111,7 +114,7 @@ impl CollapseWatch {
 
 /// Whether many rows agree on one of several outputs; of two rows or two outputs that says nothing.
 fn one_wins(targets: &TargetSummary) -> bool {
-    targets.rows >= 8 && targets.outputs >= 8 && targets.winners < 1.5
+    targets.rows >= MANY && targets.outputs >= MANY && targets.winners < 1.5
 }
 
 #[cfg(test)]
@@ -194,6 +197,7 @@ pub(super) mod tests {
                     std: 0.1 * relative,
                     relative,
                 },
+                rows: 16,
                 chance_loss: 5.55,
             }),
             ..step(5.5, 0.0, 0.0)

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::eval::FeatureSpread;
 use crate::method::StepStats;
 
-pub use broken::not_finite;
+pub use broken::{first_broken_weights, not_finite};
 use collapse::CollapseWatch;
 use gradients::GradientWatch;
 pub use pace::{Pace, PaceWatch};

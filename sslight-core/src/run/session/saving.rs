@@ -24,6 +24,7 @@ impl<B: AutodiffBackend> Session<B> {
         // A loss or gradient that is not a number must not get into a checkpoint.
         self.settle()?;
         self.state.step = steps_done;
+        self.state.steps_per_epoch = Some(self.config.steps_per_epoch(self.images()).max(1));
         let state = serde_json::to_vec_pretty(&self.state).map_err(|error| RunError::State {
             path: self.store.folder(steps_done).join(STATE_FILE),
             reason: error.to_string(),
@@ -40,7 +41,7 @@ impl<B: AutodiffBackend> Session<B> {
             telling.iter().try_for_each(|file| file.sync())?;
             if let Some(tensor) = tensors.iter().find(|tensor| !tensor.is_finite()) {
                 return Err(unfit(format!(
-                    "{} holds a value that is no number",
+                    "{} holds a value that is not finite",
                     tensor.name
                 )));
             }
@@ -73,7 +74,10 @@ impl<B: AutodiffBackend> Session<B> {
         let checkpoint = &self.config.checkpoint;
         let per_epoch = self.config.steps_per_epoch(self.images()).max(1);
         let epochs = [Some(checkpoint.every.max(1)), checkpoint.keep_every];
-        let of_epochs = epochs.into_iter().flatten().map(|every| every * per_epoch);
+        let of_epochs = epochs
+            .into_iter()
+            .flatten()
+            .map(|every| every.saturating_mul(per_epoch));
         let minutes = self.saved_at.elapsed().as_secs_f64() / 60.0;
         of_epochs
             .chain(checkpoint.every_steps)
