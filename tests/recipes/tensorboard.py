@@ -26,7 +26,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 # Keys of metrics.jsonl that say where a line belongs.
 PLACES = ("kind", "step", "epoch")
 # Numbers of an epoch under keys that a step has too.
-OF_EPOCH = {"loss": "loss_of_epoch", "seconds": "seconds_of_epoch"}
+OF_EPOCH = {"loss": "loss_of_epoch", "feature_std": "feature_std_of_epoch", "seconds": "seconds_of_epoch"}
 
 
 def numbers(fields, path=()):

@@ -110,6 +110,7 @@ const OF_STEPS: &[(&str, Read<StepStats>)] = &[
     ("teacher_temp", |s| s.teacher_temp),
     ("target_entropy", |s| s.targets.map(|t| t.entropy)),
     ("target_usage", |s| s.targets.map(|t| t.usage())),
+    ("feature_std", |s| s.features.map(|spread| spread.std)),
     ("grad_norm", |s| s.gradients.map(|g| g.norm)),
     ("embedding_std", |s| s.embeddings.map(|e| e.spread.std)),
 ];
@@ -118,7 +119,6 @@ const OF_STEPS: &[(&str, Read<StepStats>)] = &[
 const OF_EVALUATIONS: &[(&str, Read<ValidationStats>)] = &[
     ("knn_top1", |s| s.knn_top1),
     ("knn_top5", |s| s.knn_top5),
-    ("feature_std", |s| s.feature_std),
     ("probe_top1", |s| s.probe_top1),
     ("effective_rank", |s| s.effective_rank),
 ];

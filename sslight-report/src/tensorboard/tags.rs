@@ -48,8 +48,9 @@ fn collect(tag: &str, value: &Value, into: &mut Vec<(String, f64)>) {
 
 fn tag(of_epoch: bool, key: &str) -> String {
     match key {
-        // A step has a loss too.
+        // A step has these too.
         "loss" if of_epoch => return "train/loss_of_epoch".to_owned(),
+        "feature_std" if of_epoch => return "health/feature_std_of_epoch".to_owned(),
         "seconds" if of_epoch => return "speed/seconds_of_epoch".to_owned(),
         _ => {}
     }

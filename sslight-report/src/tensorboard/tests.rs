@@ -142,7 +142,7 @@ fn numbers_of_steps_and_epochs_are_scalars_in_groups() {
         (3, "train/norm/a 1.5"),
         (4, "train/loss_of_epoch 0.75"),
         (4, "evaluation/knn_top1 50"),
-        (4, "health/feature_std 0.0625"),
+        (4, "health/feature_std_of_epoch 0.0625"),
         (4, "speed/seconds_of_epoch 1"),
         (4, "events/collapse_warning: text"),
         (4, "summary: text"),

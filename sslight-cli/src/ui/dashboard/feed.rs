@@ -57,7 +57,7 @@ impl Observer for Events {
             })),
             RunEvent::Epoch(report) => {
                 let mut values = numbers_of(event);
-                values.retain(|(key, _)| key != "loss");
+                values.retain(|(key, _)| !OF_STEPS.contains(&key.as_str()));
                 self.send(Message::Numbers(Numbers {
                     step: report.step,
                     done: report.step,
@@ -77,6 +77,9 @@ impl Observer for Events {
         }
     }
 }
+
+/// Numbers of an epoch that each step has too, measured otherwise: one graph shows those of steps.
+const OF_STEPS: [&str; 2] = ["loss", "feature_std"];
 
 /// What an event is among the messages.
 pub fn message_of(event: &RunEvent, epochs: usize) -> Option<(Level, String)> {
@@ -111,8 +114,7 @@ pub fn line_numbers(line: &Line, is_history: bool) -> Option<Numbers> {
     let values = line
         .fields()
         .numbers()
-        // The mean loss of an epoch is no loss of a step.
-        .filter(|(key, _)| !(of_epoch && *key == "loss"))
+        .filter(|(key, _)| !(of_epoch && OF_STEPS.contains(key)))
         .map(|(key, value)| (key.to_owned(), value))
         .collect();
     Some(Numbers {
