@@ -1,5 +1,7 @@
 //! Training a resolved configuration, for every verb that does.
 
+use std::time::{Duration, Instant};
+
 use burn::train::renderer::MetricsRenderer;
 use sslight_core::config::{DataFacts, ResolvedConfig, RunConfig};
 use sslight_core::observe::{SaveHandle, StopHandle, Summary};
@@ -133,14 +135,19 @@ pub fn stop_and_leave_nothing() -> Result<StopHandle, CliError> {
     stop_on_interrupt("stopping after this batch; interrupt again to stop at once")
 }
 
+/// A terminal that is closed hangs up twice: signals of one moment are one.
+const ONE_MOMENT: Duration = Duration::from_millis(300);
+
 /// The first interrupt asks for a clean stop and says so, the second ends the program at once.
 pub fn stop_on_interrupt(says: &'static str) -> Result<StopHandle, CliError> {
     let stop = StopHandle::new();
     let asked = stop.clone();
+    let mut last: Option<Instant> = None;
     ctrlc::set_handler(move || {
+        let again = last.replace(Instant::now());
         if asked.request() {
             ui::warn(says);
-        } else {
+        } else if again.is_none_or(|again| again.elapsed() > ONE_MOMENT) {
             dashboard::leave();
             std::process::exit(130);
         }

@@ -256,3 +256,99 @@ fn a_learning_rate_that_explodes_ends_the_run_with_the_step() {
     assert!(matches!(error, RunError::NotFinite { .. }), "{error}");
     assert!(error.is_self_stop());
 }
+
+/// The layer that [`break_weights`] breaks.
+const BROKEN: &str = "layer3.0";
+
+/// Sets a convolution to zero and the scale of its normalization so high that the gradient on the way to the convolution is more
+/// than 32 bits hold, while everything forward, and everything nearer to the loss, is finite.
+fn break_weights(backbone: &Path, broken: &Path) {
+    let bytes = fs::read(backbone).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let tensors: Vec<_> = file
+        .iter()
+        .filter(|(_, view)| view.dtype() == safetensors::Dtype::F32)
+        .map(|(name, view)| {
+            let value = match name.strip_prefix(BROKEN) {
+                Some(".conv1.weight") => Some(0.0f32),
+                Some(".bn1.weight") => Some(1e36),
+                Some(".bn1.bias") => Some(1.0),
+                _ => None,
+            };
+            let data = match value {
+                Some(value) => value.to_le_bytes().repeat(view.data().len() / 4),
+                None => view.data().to_vec(),
+            };
+            (name.to_string(), view.shape().to_vec(), data)
+        })
+        .collect();
+    let views = tensors.iter().map(|(name, shape, data)| {
+        let view =
+            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), data);
+        (name, view.unwrap())
+    });
+    fs::write(broken, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+#[test]
+fn a_gradient_that_is_no_number_ends_the_run_with_its_layer_and_leaves_the_last_good_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = image_folder(&folder.path().join("data"));
+    let out = folder.path().join("run");
+    let common = [
+        "backbone=resnet18",
+        "optim.kind=sgd",
+        "optim.warmup_epochs=0",
+        "dino.student_temp=1e-4",
+        "optim.base_lr=0",
+        "optim.min_lr=0",
+        "optim.weight_decay=0",
+        "optim.weight_decay_end=0",
+        "checkpoint.every_steps=1",
+    ];
+    let sound = [&common[..], &["max_steps=2"]].concat();
+    train::<Cpu>(&words(&data, &out, &sound), NEVER).unwrap();
+
+    let weights = folder.path().join("broken.safetensors");
+    break_weights(&out.join("backbone.safetensors"), &weights);
+    let out = folder.path().join("broken");
+    let init = format!("init={}", weights.display());
+    let broken = [&common[..], &[&init]].concat();
+    let error = train::<Cpu>(&words(&data, &out, &broken), NEVER).unwrap_err();
+    assert!(error.is_self_stop(), "{error}");
+    let message = error.to_string();
+    let named =
+        format!("step 0: the gradient of student.backbone.{BROKEN}.conv1.weight is not finite");
+    assert!(message.starts_with(&named), "{message}");
+    assert!(
+        message.contains("this one first on the way back"),
+        "{message}"
+    );
+    let event = lines(&out)
+        .into_iter()
+        .find(|line| line["name"] == "not_finite");
+    let reason = event.unwrap()["reason"].as_str().unwrap().to_string();
+    assert!(reason.contains(BROKEN), "{reason}");
+    assert!(!out.join("checkpoints/step-00000001").exists());
+}
+
+#[test]
+fn the_checkpoint_that_is_being_written_when_a_run_breaks_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = image_folder(&folder.path().join("data"));
+    let out = folder.path().join("run");
+    let more = [
+        "optim.kind=sgd",
+        "optim.base_lr=1e30",
+        "optim.warmup_epochs=0",
+        "checkpoint.every_steps=1",
+        "optim.start_warmup_lr=0",
+    ];
+    let error = train::<Cpu>(&words(&data, &out, &more), NEVER).unwrap_err();
+    assert!(matches!(error, RunError::NotFinite { .. }), "{error}");
+    let entries = fs::read_dir(out.join("checkpoints")).unwrap();
+    let names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    assert!(names.iter().all(|name| !name.starts_with('.')), "{names:?}");
+}

@@ -263,6 +263,24 @@ fn usr1_asks_for_a_checkpoint_and_the_run_goes_on_until_term_ends_it_with_one() 
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_terminal_that_hangs_up_twice_ends_a_run_once_with_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = long(folder.path());
+    wait_for_steps(folder.path(), 3);
+    send("-HUP", &process);
+    send("-HUP", &process);
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let steps = losses(folder.path()).len();
+    assert!(
+        checkpoint(folder.path(), steps)
+            .join("manifest.json")
+            .is_file()
+    );
+}
+
 /// Runs words of a shell where `run` is a file system of its own, or says why that is not possible here.
 #[cfg(target_os = "linux")]
 fn on_a_disk(folder: &Path, options: &str, words: &str) -> Option<Output> {

@@ -24,6 +24,9 @@ pub(super) const EVAL_BATCH: usize = 64;
 /// Images whose features are looked at where there is no validation set.
 const SPREAD_SAMPLE: usize = 1000;
 
+/// Memory that raw pixels may take when they are scored before training.
+const MOST_PIXEL_BYTES: u64 = 4 << 30;
+
 /// A kNN score, or why there is none, and the spread of the features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KnnReport {
@@ -195,6 +198,23 @@ impl Evaluator {
         [self.queries.indices.len(), bank]
     }
 
+    /// Bytes of the features of all images, `dim` numbers each; those of queries are there once more at unit length.
+    pub(super) fn feature_bytes(&self, dim: usize) -> u64 {
+        let [queries, bank] = self.sizes();
+        (size_of::<f32>() * dim * (2 * queries + bank)) as u64
+    }
+
+    /// Whether the pixels of all images are scored before training: that needs them all in memory, which those of ImageNet
+    /// are too many for.
+    pub fn scores_pixels(&self) -> bool {
+        self.labelled && self.feature_bytes(self.pixels_dim()) <= MOST_PIXEL_BYTES
+    }
+
+    /// Numbers of an image.
+    pub(super) fn pixels_dim(&self) -> usize {
+        3 * self.config.view.crop * self.config.view.crop
+    }
+
     /// How many features were made of at most `most` images, and the seconds that this took.
     ///
     /// # Errors
@@ -288,4 +308,32 @@ pub(super) struct Searched {
     pub(super) scores: Vec<KnnScore>,
     /// The protocol in words, with the numbers of images that were there.
     pub(super) protocol: Option<String>,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::resolve;
+    use crate::run::open_both;
+
+    fn scores_pixels(words: &[&str]) -> bool {
+        let words = [&["data=embedded"][..], words].concat();
+        let config = resolve(&words).unwrap().config;
+        let (train, validation) = open_both(&config).unwrap();
+        Evaluator::new(&config, &train, validation.as_ref()).scores_pixels()
+    }
+
+    #[test]
+    fn pixels_are_scored_unless_they_are_too_many() {
+        // 6,000 images' worth of 3 x 224 x 224 numbers are 3.4 GiB, of 448 px four times that.
+        assert!(scores_pixels(&["eval.crop=224"]));
+        assert!(!scores_pixels(&["eval.crop=448", "eval.resize=512"]));
+        assert!(scores_pixels(&[
+            "eval.crop=448",
+            "eval.resize=512",
+            "eval.bank_size=10"
+        ]));
+        assert!(!scores_pixels(&["eval.crop=224", "use_labels=false"]));
+    }
 }

@@ -11,7 +11,7 @@ use crate::method::AnyMethod;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Floors {
-    /// Of the pixels.
+    /// Of the pixels, if they are not too many.
     #[serde(with = "exact::optional")]
     pub pixels: Option<f64>,
     /// Of the network before training.
@@ -20,7 +20,7 @@ pub struct Floors {
 }
 
 impl Floors {
-    /// Measures both, if there is a score at all.
+    /// Measures both, as far as there are scores.
     ///
     /// # Errors
     /// If images cannot be read.
@@ -32,8 +32,12 @@ impl Floors {
         if evaluator.protocol().is_none() {
             return Ok(Self::default());
         }
+        let pixels = match evaluator.scores_pixels() {
+            true => evaluator.pixels::<B::InnerBackend>(device)?.top1,
+            false => None,
+        };
         Ok(Self {
-            pixels: evaluator.pixels::<B::InnerBackend>(device)?.top1,
+            pixels,
             before: evaluator
                 .backbone(&method.backbone().valid(), None, device)?
                 .top1,

@@ -261,7 +261,14 @@ fn run<B: AutodiffBackend>(
             if evaluator.protocol().is_some() {
                 tell(RunEvent::Notice(Notice {
                     level: Level::Info,
-                    text: "scoring raw pixels and the network before training first".to_string(),
+                    text: match evaluator.scores_pixels() {
+                        true => "scoring raw pixels and the network before training first",
+                        false => {
+                            "scoring the network before training first; raw pixels are left out, as they would take more \
+                             than 4 GiB (eval.bank_size, eval.crop)"
+                        }
+                    }
+                    .to_string(),
                 }))?;
             }
             RunState {

@@ -12,22 +12,28 @@ use sslight_core::observe::{Level, Observer, RunEvent};
 use sslight_core::run::RunFiles;
 use sslight_report::{Line, MetricsReader};
 
-use super::{Message, Numbers, Sender};
+use super::{Message, Numbers, SyncSender};
 use crate::ui::text::{epoch_text, summary_text};
 
 /// Passes on what a run tells.
 pub struct Events {
-    to: Sender<Message>,
+    to: SyncSender<Message>,
     epochs: usize,
 }
 
 impl Events {
-    pub(super) fn new(to: Sender<Message>) -> Self {
+    pub(super) fn new(to: SyncSender<Message>) -> Self {
         Self { to, epochs: 0 }
     }
 
+    /// Training waits for nobody: what does not fit is not shown.
     fn send(&self, message: Message) {
-        // The dashboard has ended if the terminal is gone, and there is nobody to tell.
+        let _ = self.to.try_send(message);
+    }
+
+    /// Before the first step the dashboard only takes, and the terminal is not in its way.
+    fn wait_and_send(&self, message: Message) {
+        // It has ended if the terminal is gone, and there is nobody to tell.
         let _ = self.to.send(message);
     }
 }
@@ -43,11 +49,11 @@ impl Observer for Events {
                     let news = files.map(|files| MetricsReader::open(files.metrics).read_new());
                     for line in news.into_iter().flatten().flat_map(|news| news.lines) {
                         if let Some(numbers) = line_numbers(&line, true) {
-                            self.send(Message::Numbers(numbers));
+                            self.wait_and_send(Message::Numbers(numbers));
                         }
                     }
                 }
-                self.send(Message::Start(Box::new(start.clone())));
+                self.wait_and_send(Message::Start(Box::new(start.clone())));
             }
             RunEvent::Step(report) => self.send(Message::Numbers(Numbers {
                 step: report.step,
@@ -127,14 +133,14 @@ pub fn line_numbers(line: &Line, is_history: bool) -> Option<Numbers> {
 
 /// Passes on what burn-train's learner measures, as its renderer.
 pub struct Metrics {
-    to: Sender<Message>,
+    to: SyncSender<Message>,
     names: HashMap<MetricId, String>,
     of_step: Vec<(String, f64)>,
     of_evaluation: Vec<(String, f64)>,
 }
 
 impl Metrics {
-    pub(super) fn new(to: Sender<Message>) -> Self {
+    pub(super) fn new(to: SyncSender<Message>) -> Self {
         Self {
             to,
             names: HashMap::new(),
@@ -155,8 +161,8 @@ impl Metrics {
     }
 
     fn send(&self, step: usize, done: usize, values: Vec<(String, f64)>) {
-        // The dashboard has ended if the terminal is gone, and there is nobody to tell.
-        let _ = self.to.send(Message::Numbers(Numbers {
+        // Training waits for nobody: what does not fit is not shown.
+        let _ = self.to.try_send(Message::Numbers(Numbers {
             step,
             done,
             values,

@@ -1,6 +1,6 @@
 //! What is typed.
 
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
@@ -12,7 +12,7 @@ const KEY_PAUSE: Duration = Duration::from_millis(250);
 
 /// Passes on keys until the terminal is given back. For a thread of its own, which nobody waits for: reading keys does not return
 /// from a terminal that was closed.
-pub(super) fn wait(to: &Sender<Message>) {
+pub(super) fn wait(to: &SyncSender<Message>) {
     while screen::is_up() {
         let message = match event::poll(KEY_PAUSE) {
             Ok(false) => continue,

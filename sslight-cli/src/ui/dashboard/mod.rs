@@ -16,7 +16,7 @@ mod tests;
 mod theme;
 
 use std::io::IsTerminal;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -38,6 +38,11 @@ const QUIET_PAUSE: Duration = Duration::from_secs(2);
 /// Time without a drawing after which the process was probably stopped and continued, and the shell had the terminal.
 const STOPPED: Duration = Duration::from_secs(5);
 
+/// Messages that wait for a terminal that takes nothing; what training has to tell beyond them is not shown.
+const WAITING: usize = 4096;
+/// How long its end is waited for.
+const END: Duration = Duration::from_secs(2);
+
 /// What the dashboard is told.
 enum Message {
     Start(Box<StartInfo>),
@@ -53,11 +58,11 @@ enum Message {
 }
 
 /// Where warnings go while the terminal is taken.
-static CURRENT: Mutex<Option<Sender<Message>>> = Mutex::new(None);
+static CURRENT: Mutex<Option<SyncSender<Message>>> = Mutex::new(None);
 
 /// A dashboard. Closed when dropped.
 pub struct Dashboard {
-    sender: Sender<Message>,
+    sender: SyncSender<Message>,
     thread: Option<JoinHandle<Vec<(Level, String)>>>,
 }
 
@@ -69,7 +74,7 @@ pub fn is_possible() -> bool {
 impl Dashboard {
     /// A dashboard that takes the terminal over when a run starts, and asks for a stop by `stop`.
     pub fn new(leaving: Leaving, stop: StopHandle) -> Self {
-        let (sender, receiver) = channel();
+        let (sender, receiver) = sync_channel(WAITING);
         *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
         let keys = sender.clone();
         let thread = named("dashboard", move || {
@@ -136,8 +141,17 @@ impl Dashboard {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        self.send(Message::Close);
-        let unprinted = thread.join().unwrap_or_default();
+        let begun = Instant::now();
+        let mut told = false;
+        while !thread.is_finished() && begun.elapsed() < END {
+            told = told || self.sender.try_send(Message::Close).is_ok();
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // A terminal that takes nothing keeps its thread for ever.
+        let unprinted = match thread.is_finished() {
+            true => thread.join().unwrap_or_default(),
+            false => Vec::new(),
+        };
         *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = None;
         for (level, text) in unprinted {
             match level {
@@ -162,9 +176,9 @@ pub fn hears(level: Level, text: &str) -> bool {
     };
     let text = text.to_owned();
     if screen::is_up() {
-        sender.send(Message::Unprinted(level, text)).is_ok()
+        sender.try_send(Message::Unprinted(level, text)).is_ok()
     } else {
-        let _ = sender.send(Message::Said(level, text));
+        let _ = sender.try_send(Message::Said(level, text));
         false
     }
 }
@@ -186,7 +200,11 @@ struct Shown {
 }
 
 impl Shown {
-    fn run(&mut self, receiver: &Receiver<Message>, to: Sender<Message>) -> std::io::Result<()> {
+    fn run(
+        &mut self,
+        receiver: &Receiver<Message>,
+        to: SyncSender<Message>,
+    ) -> std::io::Result<()> {
         while self.state.start.is_none() {
             match receiver.recv() {
                 Ok(Message::Close) | Err(_) => return Ok(()),

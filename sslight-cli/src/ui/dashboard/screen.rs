@@ -35,8 +35,11 @@ impl Screen {
             }));
         });
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+        // Whoever gives the terminal back meanwhile waits until it is taken.
+        let drawing = DRAWING.lock();
         UP.store(true, Ordering::SeqCst);
         let taken = enable_raw_mode().and_then(|()| execute!(stdout(), EnterAlternateScreen));
+        drop(drawing);
         if let Err(error) = taken {
             leave();
             return Err(error);

@@ -1,4 +1,4 @@
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -209,7 +209,7 @@ fn an_interrupt_stops_the_run_and_is_explained() {
 
 #[test]
 fn before_a_run_starts_the_terminal_is_left_alone() {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(WAITING);
     let mut shown = shown(Leaving::Stops);
     sender
         .send(Message::Said(Level::Warning, "early".to_owned()))

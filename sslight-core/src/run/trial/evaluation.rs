@@ -31,16 +31,18 @@ pub(super) fn evaluation<B: Backend>(
     };
     let images = data.facts.images;
     let dim = backbone.features_dim();
-    let pixels = 3 * config.eval.crop * config.eval.crop;
-    let widest = if scored { pixels.max(dim) } else { dim };
+    let scores_pixels = evaluator.scores_pixels();
+    let widest = match scores_pixels {
+        true => evaluator.pixels_dim().max(dim),
+        false => dim,
+    };
     Ok(EvaluationTrial {
         images: queries + bank,
         sample,
-        count: evaluations(config, images) + if scored { 2 } else { 0 },
+        count: evaluations(config, images) + usize::from(scored) + usize::from(scores_pixels),
         seconds: of_features + of_search,
-        // The queries are there once more at unit length.
-        feature_bytes: (4 * widest * (2 * queries + bank)) as u64,
-        scores_pixels: scored,
+        feature_bytes: evaluator.feature_bytes(widest),
+        scores_pixels,
     })
 }
 
