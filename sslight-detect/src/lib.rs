@@ -2,5 +2,9 @@
 //! pyramid (Lin et al., 2017).
 //!
 //! * [`geometry`]: boxes, anchors, box coding, matching, suppression. Host code without tensors.
+//! * [`model`]: the network, generic over the backend.
+//! * [`losses`]: the terms of its loss.
 
 pub mod geometry;
+pub mod losses;
+pub mod model;

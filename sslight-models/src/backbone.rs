@@ -33,6 +33,15 @@ pub enum BackboneKind {
     VitSmall16,
 }
 
+/// A map that a convolutional network makes on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stage {
+    /// Pixels of the image a cell.
+    pub stride: usize,
+    /// Channels.
+    pub channels: usize,
+}
+
 /// A backbone that this version names but does not have yet.
 #[derive(Debug, Error)]
 #[error("backbone {0} is not in this version yet; available: {available}", available = available())]
@@ -86,6 +95,25 @@ impl BackboneKind {
             Family::ResNet(variant) => variant.features_dim(),
             Family::Vit(variant) => variant.dim,
         }
+    }
+
+    /// Stride and channels of each of the [stage maps](Backbone::stage_maps) of the full-size network; none for vision
+    /// transformers.
+    pub fn stages(self) -> Vec<Stage> {
+        let strides = [2, 4, 8, 16, 32];
+        let channels = match self.family() {
+            Family::MobileNetV2 => vec![16, 24, 32, 96, LAST_CHANNELS],
+            Family::ResNet(variant) => variant.stage_channels().to_vec(),
+            Family::Vit(_) => Vec::new(),
+        };
+        let strides = &strides[strides.len() - channels.len()..];
+        let stages = strides.iter().zip(channels);
+        stages
+            .map(|(stride, channels)| Stage {
+                stride: *stride,
+                channels,
+            })
+            .collect()
     }
 
     /// Side of a patch in pixels, for vision transformers.
@@ -198,6 +226,19 @@ impl<B: Backend> Backbone<B> {
             Self::MobileNetV2(net) => net.forward(images, pass.mode),
             Self::ResNet(net) => net.forward(images, pass.mode),
             Self::Vit(net) => net.forward(images, pass),
+        }
+    }
+
+    /// The maps of the stages of a convolutional network, the finest first, for detection: see [`ResNet::stage_maps`] and
+    /// [`MobileNetV2::stage_maps`]; `None` for vision transformers.
+    ///
+    /// # Shapes
+    /// `[b, 3, h, w]` to `[b, channels, h / stride, w / stride]` each.
+    pub fn stage_maps(&self, images: Tensor<B, 4>, mode: BatchMode) -> Option<Vec<Tensor<B, 4>>> {
+        match self {
+            Self::MobileNetV2(net) => Some(net.stage_maps(images, mode)),
+            Self::ResNet(net) => Some(net.stage_maps(images, mode)),
+            Self::Vit(_) => None,
         }
     }
 

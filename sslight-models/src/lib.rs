@@ -23,7 +23,7 @@ mod resnet;
 mod vit;
 pub mod weights;
 
-pub use backbone::{Backbone, BackboneKind, UnavailableBackbone};
+pub use backbone::{Backbone, BackboneKind, Stage, UnavailableBackbone};
 pub use head::dino::{DinoHead, DinoHeadConfig};
 pub use head::moco::{MocoHead, MocoHeadConfig};
 pub use head::swav::{SwavHead, SwavHeadConfig, SwavOutput};

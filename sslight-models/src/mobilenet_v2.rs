@@ -25,6 +25,9 @@ const STAGES: [(usize, usize, usize, usize); 7] = [
     (6, 320, 1, 1),
 ];
 
+/// Where in `features` a stage ends: before each halving of the resolution after the first, and at the end.
+const STAGE_ENDS: [usize; 5] = [2, 4, 7, 14, 19];
+
 /// What a [`MobileNetV2`] is made from.
 #[derive(Debug, Clone, Default)]
 pub struct MobileNetV2Config {
@@ -134,6 +137,23 @@ impl<B: Backend> MobileNetV2<B> {
             .iter()
             .fold(images, |x, feature| feature.forward(x, mode));
         global_average_pool(maps)
+    }
+
+    /// The maps before each halving of the resolution and the last one: of 16, 24, 32, 96 and 1280 channels, with strides of
+    /// 2, 4, 8, 16 and 32 (those of the variant for small images are a quarter, at least 1).
+    ///
+    /// # Shapes
+    /// `[b, 3, h, w]` to `[b, channels, h / stride, w / stride]`, sides rounded up.
+    pub fn stage_maps(&self, images: Tensor<B, 4>, mode: BatchMode) -> Vec<Tensor<B, 4>> {
+        let mut x = images;
+        let mut first = 0;
+        let stages = STAGE_ENDS.map(|end| {
+            let stage = &self.features[first..end];
+            first = end;
+            x = stage.iter().fold(x.clone(), |x, feature| feature.forward(x, mode));
+            x.clone()
+        });
+        stages.into()
     }
 }
 

@@ -48,6 +48,16 @@ impl ResNetVariant {
         self.out_channels(3)
     }
 
+    /// Output channels of the four stages.
+    pub const fn stage_channels(self) -> [usize; 4] {
+        [
+            self.out_channels(0),
+            self.out_channels(1),
+            self.out_channels(2),
+            self.out_channels(3),
+        ]
+    }
+
     const fn out_channels(self, stage: usize) -> usize {
         if self.bottleneck {
             STAGE_WIDTHS[stage] * BOTTLENECK_EXPANSION
@@ -164,21 +174,43 @@ impl<B: Backend> ResNet<B> {
     /// # Shapes
     /// `[b, 3, h, w]` to `[b, features_dim]`.
     pub fn forward(&self, images: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 2> {
+        let x = self.stem(images, mode);
+        // [b, features_dim, h / 32, w / 32]
+        let maps = self.stages().fold(x, |x, stage| run(stage, x, mode));
+        global_average_pool(maps)
+    }
+
+    /// The maps of the four stages, with strides of 4, 8, 16 and 32 (1, 2, 4 and 8 with the stem for small images).
+    ///
+    /// # Shapes
+    /// `[b, 3, h, w]` to `[b, channels, h / stride, w / stride]`, sides rounded up.
+    pub fn stage_maps(&self, images: Tensor<B, 4>, mode: BatchMode) -> Vec<Tensor<B, 4>> {
+        let mut x = self.stem(images, mode);
+        let stages = self.stages().map(|stage| {
+            x = run(stage, x.clone(), mode);
+            x.clone()
+        });
+        stages.collect()
+    }
+
+    fn stages(&self) -> impl Iterator<Item = &Vec<Block<B>>> {
+        [&self.layer1, &self.layer2, &self.layer3, &self.layer4].into_iter()
+    }
+
+    fn stem(&self, images: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 4> {
         // [b, 64, h / 2, w / 2]
         let x = self.conv1.forward(images);
         // [b, 64, h / 4, w / 4]
-        let x = if self.max_pool {
+        if self.max_pool {
             self.bn1.forward_pooled(x, mode, Activation::Relu)
         } else {
             self.bn1.forward_activated(x, mode, Activation::Relu)
-        };
-        // [b, features_dim, h / 32, w / 32]
-        let maps = [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
-            .into_iter()
-            .flatten()
-            .fold(x, |x, block| block.forward(x, mode));
-        global_average_pool(maps)
+        }
     }
+}
+
+fn run<B: Backend>(stage: &[Block<B>], x: Tensor<B, 4>, mode: BatchMode) -> Tensor<B, 4> {
+    stage.iter().fold(x, |x, block| block.forward(x, mode))
 }
 
 /// Either kind of block; the variant does not appear in names.

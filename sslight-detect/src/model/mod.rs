@@ -1,0 +1,18 @@
+//! The network: backbone, pyramid, proposals and heads, generic over the backend.
+
+mod detector;
+mod heads;
+mod inference;
+mod layers;
+mod layout;
+mod learning;
+mod proposals;
+mod pyramid;
+mod regions;
+
+pub use detector::{DetectorError, MaskRcnn, MaskRcnnConfig};
+pub use heads::MASK_SIDE;
+pub use inference::{Detection, DetectionLimits};
+pub use layout::{Layout, NoStages, ProposalLimits};
+pub use learning::{DetectionLosses, Lesson, NoMasks, ObjectMasks};
+pub use proposals::{ImageSize, Proposal};
