@@ -151,15 +151,11 @@ impl<B: Backend> MaskRcnn<B> {
         }
         let count = (sampler.boxes * lessons.len().max(1)) as f64;
         let logits: Tensor<B, 1> = scores.logits.flatten(0, 1);
-        let objectness = picked(logits, &places).map_or_else(
-            |zero| zero,
-            |logits| {
-                let device = logits.device();
-                binary_cross_entropy_sum(logits, Tensor::from_data(targets.as_slice(), &device))
-            },
-        );
-        let boxes = picked(scores.codes.flatten::<2>(0, 1), &object_places)
-            .map_or_else(|zero| zero, |said| absolute_sum(said, of_boxes(codes)));
+        let objectness = over(logits, &places, |logits| {
+            let targets = Tensor::from_data(targets.as_slice(), &logits.device());
+            binary_cross_entropy_sum(logits, targets)
+        });
+        let boxes = code_loss(scores.codes, &object_places, codes);
         [objectness / count, boxes / count]
     }
 
@@ -211,8 +207,7 @@ impl<B: Backend> MaskRcnn<B> {
             }
         }
         let labels = Tensor::<B, 1, Int>::from_data(labels.as_slice(), &device);
-        let boxes = picked(scores.codes.flatten::<2>(0, 1), &places)
-            .map_or_else(|zero| zero, |said| absolute_sum(said, of_boxes(codes)));
+        let boxes = code_loss(scores.codes, &places, codes);
         [
             cross_entropy_mean(scores.logits, labels),
             boxes / examples.len() as f64,
@@ -258,24 +253,32 @@ impl<B: Backend> MaskRcnn<B> {
     }
 }
 
-/// The rows at these places, or a zero that depends on `rows` if there are none, so that the loss has a gradient (of zeros)
+/// The loss of the rows at these places; of none it is a zero that depends on `rows`, so that there is a gradient (of zeros)
 /// even then.
-fn picked<B: Backend, const D: usize>(
+fn over<B: Backend, const D: usize>(
     rows: Tensor<B, D>,
     places: &[i32],
-) -> Result<Tensor<B, D>, Tensor<B, 1>> {
+    loss: impl FnOnce(Tensor<B, D>) -> Tensor<B, 1>,
+) -> Tensor<B, 1> {
     if places.is_empty() {
-        return Err(rows.sum() * 0.0);
+        return rows.sum() * 0.0;
     }
     let device = rows.device();
-    Ok(rows.select(0, indices(places, &device)))
+    loss(rows.select(0, indices(places, &device)))
+}
+
+/// The summed distance of the codes at these places, counted over both leading dimensions, from `targets`.
+fn code_loss<B: Backend>(
+    codes: Tensor<B, 3>,
+    places: &[i32],
+    targets: Vec<f32>,
+) -> Tensor<B, 1> {
+    over(codes.flatten::<2>(0, 1), places, |codes| {
+        let targets = Tensor::from_data(TensorData::new(targets, codes.dims()), &codes.device());
+        absolute_sum(codes, targets)
+    })
 }
 
 fn indices<B: Backend>(places: &[i32], device: &B::Device) -> Tensor<B, 1, Int> {
     Tensor::from_data(places, device)
-}
-
-fn of_boxes<B: Backend>(codes: Vec<f32>) -> Tensor<B, 2> {
-    let count = codes.len() / 4;
-    Tensor::from_data(TensorData::new(codes, [count, 4]), &Default::default())
 }
