@@ -150,7 +150,9 @@ impl<B: Backend> MobileNetV2<B> {
         let stages = STAGE_ENDS.map(|end| {
             let stage = &self.features[first..end];
             first = end;
-            x = stage.iter().fold(x.clone(), |x, feature| feature.forward(x, mode));
+            x = stage
+                .iter()
+                .fold(x.clone(), |x, feature| feature.forward(x, mode));
             x.clone()
         });
         stages.into()

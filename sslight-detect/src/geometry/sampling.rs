@@ -106,7 +106,10 @@ mod tests {
     fn few_boxes_are_all_taken() {
         let sampler = Sampler::PROPOSALS;
         let sampled = sampler.draw(&labels(), &mut ChaCha8Rng::seed_from_u64(1));
-        assert_eq!((sampled.objects.len(), sampled.background.len()), (100, 200));
+        assert_eq!(
+            (sampled.objects.len(), sampled.background.len()),
+            (100, 200)
+        );
         let none = sampler.draw(&[], &mut ChaCha8Rng::seed_from_u64(1));
         assert_eq!(none, Sampled::default());
     }

@@ -39,10 +39,7 @@ impl MaskRcnnConfig {
     ///
     /// # Errors
     /// If the backbone is a vision transformer.
-    pub fn init<B: Backend>(
-        &self,
-        init: &mut ParamInit<B>,
-    ) -> Result<MaskRcnn<B>, DetectorError> {
+    pub fn init<B: Backend>(&self, init: &mut ParamInit<B>) -> Result<MaskRcnn<B>, DetectorError> {
         let layout = Layout::of(self.backbone)?;
         let anchors = layout.anchors.first().map_or(0, AnchorCell::len);
         Ok(MaskRcnn {

@@ -39,7 +39,9 @@ pub struct ProposalLimits {
 
 /// A backbone without stages.
 #[derive(Debug, thiserror::Error)]
-#[error("backbone {0} has no maps of several resolutions; detection is for mobilenet_v2 and the ResNets")]
+#[error(
+    "backbone {0} has no maps of several resolutions; detection is for mobilenet_v2 and the ResNets"
+)]
 pub struct NoStages(pub BackboneKind);
 
 impl Layout {
@@ -60,11 +62,9 @@ impl Layout {
                 ],
                 2000,
             ),
-            BackboneKind::ResNet18 | BackboneKind::ResNet34 | BackboneKind::ResNet50 => (
-                0,
-                &[&[32.0], &[64.0], &[128.0], &[256.0], &[512.0]],
-                1000,
-            ),
+            BackboneKind::ResNet18 | BackboneKind::ResNet34 | BackboneKind::ResNet50 => {
+                (0, &[&[32.0], &[64.0], &[128.0], &[256.0], &[512.0]], 1000)
+            }
             BackboneKind::VitTiny16 | BackboneKind::VitTiny32 | BackboneKind::VitSmall16 => {
                 return Err(NoStages(backbone));
             }

@@ -198,7 +198,9 @@ impl<B: Backend> MaskRcnn<B> {
         for (row, example) in examples.iter().enumerate() {
             let lesson = &lessons[example.image];
             // The background is class 0.
-            let label = example.object.map_or(0, |object| 1 + lesson.classes[object]);
+            let label = example
+                .object
+                .map_or(0, |object| 1 + lesson.classes[object]);
             labels.push(label as i32);
             if let Some(object) = example.object {
                 places.push((row * outputs + label) as i32);
@@ -237,7 +239,9 @@ impl<B: Backend> MaskRcnn<B> {
         if regions.is_empty() {
             return None;
         }
-        let logits = self.roi_heads.masks(reader.read(&regions, MASK_INPUT_SIDE))?;
+        let logits = self
+            .roi_heads
+            .masks(reader.read(&regions, MASK_INPUT_SIDE))?;
         let outputs = logits.dims()[1];
         let places: Vec<i32> = classes
             .iter()
@@ -268,11 +272,7 @@ fn over<B: Backend, const D: usize>(
 }
 
 /// The summed distance of the codes at these places, counted over both leading dimensions, from `targets`.
-fn code_loss<B: Backend>(
-    codes: Tensor<B, 3>,
-    places: &[i32],
-    targets: Vec<f32>,
-) -> Tensor<B, 1> {
+fn code_loss<B: Backend>(codes: Tensor<B, 3>, places: &[i32], targets: Vec<f32>) -> Tensor<B, 1> {
     over(codes.flatten::<2>(0, 1), places, |codes| {
         let targets = Tensor::from_data(TensorData::new(targets, codes.dims()), &codes.device());
         absolute_sum(codes, targets)

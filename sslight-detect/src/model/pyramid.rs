@@ -71,6 +71,10 @@ fn run<B: Backend>(layers: &Sequence<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
 fn doubled<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     let [batch, channels, height, width] = x.dims();
     let x: Tensor<B, 6> = x.reshape([batch, channels, height, 1, width, 1]);
-    x.expand([batch, channels, height, 2, width, 2])
-        .reshape([batch, channels, 2 * height, 2 * width])
+    x.expand([batch, channels, height, 2, width, 2]).reshape([
+        batch,
+        channels,
+        2 * height,
+        2 * width,
+    ])
 }

@@ -1,0 +1,300 @@
+//! A whole Mask R-CNN against an assembly of torchvision's parts (`golden/model.py`): losses, gradients, detections.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::HashMap;
+
+use burn::backend::Autodiff;
+use burn::module::AutodiffModule;
+use burn::optim::GradientsParams;
+use burn::tensor::{Tensor, TensorData};
+use burn_flex::Flex;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use sslight_detect::geometry::{BoundingBox, Sampler};
+use sslight_detect::model::{
+    DetectionLimits, ImageSize, Layout, Lesson, MASK_SIDE, MaskRcnn, MaskRcnnConfig, ObjectMasks,
+    ProposalLimits,
+};
+use sslight_models::nn::ParamInit;
+use sslight_models::params::{self, host_values};
+use sslight_models::weights::{self, WeightMap};
+use sslight_models::{BackboneKind, BatchMode};
+use support::{Golden, assert_close};
+
+type Cpu = Autodiff<Flex>;
+
+const CLASSES: usize = 3;
+const IMAGES: [usize; 4] = [2, 3, 64, 96];
+const SIZES: [ImageSize; 2] = [
+    ImageSize {
+        height: 64,
+        width: 96,
+    },
+    ImageSize {
+        height: 60,
+        width: 80,
+    },
+];
+const FIRST: [BoundingBox; 2] = [
+    BoundingBox::new(5.0, 6.0, 40.0, 50.0),
+    BoundingBox::new(50.0, 10.0, 90.0, 60.0),
+];
+const SECOND: [BoundingBox; 1] = [BoundingBox::new(20.0, 12.0, 70.0, 48.0)];
+
+/// Of losses and gradients, relative to the largest of a tensor.
+const TOLERANCE: f64 = 1e-3;
+
+/// Values in [-1, 1), of the name and the index alone: `formula` of the golden numbers.
+fn formula(name: &str, count: usize) -> Vec<f32> {
+    let step = |h: u32, byte: u8| h.wrapping_mul(31).wrapping_add(u32::from(byte));
+    let start = name.bytes().fold(0u32, step);
+    let value = |index: usize| {
+        let mut x = (index as u32)
+            .wrapping_mul(2_654_435_761)
+            .wrapping_add(start);
+        x ^= x >> 16;
+        x = x.wrapping_mul(0x45d9_f3b);
+        x ^= x >> 16;
+        (f64::from(x) / f64::from(1u32 << 31) - 1.0) as f32
+    };
+    (0..count).map(value).collect()
+}
+
+fn weight(name: &str, shape: &[usize]) -> Vec<f32> {
+    let values = formula(name, shape.iter().product()).into_iter();
+    if name.ends_with("running_var") || (shape.len() == 1 && name.ends_with("weight")) {
+        return values.map(|value| 1.0 + 0.25 * value).collect();
+    }
+    if shape.len() == 1 {
+        return values.map(|value| 0.1 * value).collect();
+    }
+    let small = ["bbox_pred", "cls_logits", "cls_score"];
+    let gain = if small.iter().any(|part| name.contains(part)) {
+        0.1
+    } else {
+        1.0
+    };
+    let fan_in: usize = shape[1..].iter().product();
+    let scale = (gain * (3.0 / fan_in as f64).sqrt()) as f32;
+    values.map(|value| value * scale).collect()
+}
+
+fn detector() -> MaskRcnn<Cpu> {
+    let config = MaskRcnnConfig {
+        backbone: BackboneKind::ResNet18,
+        classes: CLASSES,
+        masks: true,
+    };
+    let detector: MaskRcnn<Cpu> = config
+        .init(&mut ParamInit::zeros(&Default::default()))
+        .unwrap();
+    let tensors = weights::named_tensors(&detector);
+    let weights: WeightMap = tensors
+        .into_iter()
+        .map(|tensor| {
+            let values = weight(&tensor.name, &tensor.shape);
+            (tensor.name, (tensor.shape, values))
+        })
+        .collect();
+    let limits = ProposalLimits {
+        before: 40,
+        after: 24,
+    };
+    let all = Sampler {
+        boxes: 100_000,
+        most_objects: 100_000,
+    };
+    let layout = Layout {
+        training: limits,
+        inference: limits,
+        anchor_sampler: all,
+        proposal_sampler: all,
+        ..Layout::of(BackboneKind::ResNet18).unwrap()
+    };
+    weights::load_named(detector, &weights)
+        .unwrap()
+        .with_layout(layout)
+}
+
+fn images() -> Tensor<Cpu, 4> {
+    let [_, channels, height, width] = IMAGES;
+    let mut values = formula("images.5", IMAGES.iter().product());
+    for (at, value) in values.iter_mut().enumerate() {
+        let size = SIZES[at / (channels * height * width)];
+        if at / width % height >= size.height || at % width >= size.width {
+            *value = 0.0;
+        }
+    }
+    Tensor::from_data(TensorData::new(values, IMAGES), &Default::default())
+}
+
+/// Ellipses that fill the boxes of objects.
+struct Ellipses<'a>(&'a [BoundingBox]);
+
+impl ObjectMasks for Ellipses<'_> {
+    fn target(&self, object: usize, region: BoundingBox, side: usize) -> Option<Vec<f32>> {
+        let of = self.0[object];
+        let inside = |x: f32, y: f32| {
+            let dx = (x - (of.x0 + of.x1) / 2.0) / (of.width() / 2.0);
+            let dy = (y - (of.y0 + of.y1) / 2.0) / (of.height() / 2.0);
+            dx * dx + dy * dy <= 1.0
+        };
+        let place =
+            |at: usize, start: f32, length: f32| start + (at as f32 + 0.5) * length / side as f32;
+        let cells = (0..side).flat_map(|row| (0..side).map(move |column| (row, column)));
+        Some(
+            cells
+                .map(|(row, column)| {
+                    let x = place(column, region.x0, region.width());
+                    let y = place(row, region.y0, region.height());
+                    f32::from(u8::from(inside(x, y)))
+                })
+                .collect(),
+        )
+    }
+}
+
+fn lessons<'a>(masks: &'a [Ellipses<'a>; 2]) -> [Lesson<'a>; 2] {
+    [
+        Lesson {
+            size: SIZES[0],
+            objects: &FIRST,
+            classes: &[0, 2],
+            masks: &masks[0],
+        },
+        Lesson {
+            size: SIZES[1],
+            objects: &SECOND,
+            classes: &[1],
+            masks: &masks[1],
+        },
+    ]
+}
+
+/// Gradients by the names of parameters; those that the loss does not depend on are absent.
+fn gradients(detector: &MaskRcnn<Cpu>, loss: Tensor<Cpu, 1>) -> HashMap<String, Vec<f32>> {
+    let grads = GradientsParams::from_grads(loss.backward(), detector);
+    let parameters = params::parameters(detector).into_iter();
+    let of = |parameter: params::ParameterInfo| {
+        let values = match parameter.shape.len() {
+            1 => grads.get::<Flex, 1>(parameter.id).map(host_values),
+            2 => grads.get::<Flex, 2>(parameter.id).map(host_values),
+            _ => grads.get::<Flex, 4>(parameter.id).map(host_values),
+        };
+        values.map(|values| (parameter.name, values))
+    };
+    parameters.filter_map(of).collect()
+}
+
+#[test]
+fn losses_and_gradients() {
+    let golden = Golden::open("model.safetensors");
+    let detector = detector();
+    let masks = [Ellipses(&FIRST), Ellipses(&SECOND)];
+    let losses = detector.losses(
+        images(),
+        &lessons(&masks),
+        BatchMode::Batch,
+        &mut ChaCha8Rng::seed_from_u64(0),
+    );
+    let terms = [
+        losses.objectness.clone(),
+        losses.proposal_boxes.clone(),
+        losses.classes.clone(),
+        losses.boxes.clone(),
+        losses.masks.clone().unwrap(),
+    ];
+    for (at, (term, want)) in terms.into_iter().zip(golden.values("losses")).enumerate() {
+        let got = host_values(term);
+        assert_close(&format!("loss {at}"), &got, &[want], TOLERANCE);
+    }
+
+    let found = gradients(&detector, losses.total());
+    let names = golden.metadata("parameters");
+    let norms = golden.values("grad_norms");
+    for (name, want) in names.lines().zip(norms) {
+        let grad = &found[name];
+        let square: f64 = grad.iter().map(|g| f64::from(*g).powi(2)).sum();
+        assert_close(name, &[square.sqrt() as f32], &[want], TOLERANCE);
+    }
+    let whole: Vec<String> = golden.names();
+    let whole = whole.iter().filter_map(|name| name.strip_prefix("grad."));
+    let mut compared = 0;
+    for name in whole {
+        let want = golden.values(&format!("grad.{name}"));
+        assert_close(name, &found[name], &want, TOLERANCE);
+        compared += 1;
+    }
+    assert!(compared > 10, "{compared}");
+}
+
+#[test]
+fn detections() {
+    let golden = Golden::open("model.safetensors");
+    let found = detector()
+        .valid()
+        .detect(images().inner(), &SIZES, DetectionLimits::default());
+    let counts: Vec<usize> = found.iter().map(Vec::len).collect();
+    assert_eq!(counts, golden.indices("detect.counts"));
+    let found: Vec<_> = found.into_iter().flatten().collect();
+    let classes: Vec<usize> = found.iter().map(|one| one.class).collect();
+    assert_eq!(classes, golden.indices("detect.classes"));
+    let scores: Vec<f32> = found.iter().map(|one| one.score).collect();
+    assert_close("scores", &scores, &golden.values("detect.scores"), 1e-4);
+    let corners: Vec<f32> = found
+        .iter()
+        .flat_map(|one| [one.region.x0, one.region.y0, one.region.x1, one.region.y1])
+        .collect();
+    assert_close("boxes", &corners, &golden.values("detect.boxes"), 1e-4);
+    let masks: Vec<&Vec<f32>> = found.iter().map(|one| one.mask.as_ref().unwrap()).collect();
+    let cells = (MASK_SIDE * MASK_SIDE) as f32;
+    let means: Vec<f32> = masks
+        .iter()
+        .map(|mask| mask.iter().sum::<f32>() / cells)
+        .collect();
+    assert_close(
+        "mask means",
+        &means,
+        &golden.values("detect.mask_means"),
+        1e-4,
+    );
+    let every = (masks.len() / 6).max(1);
+    let some: Vec<f32> = masks
+        .iter()
+        .step_by(every)
+        .copied()
+        .flatten()
+        .copied()
+        .collect();
+    assert_close("masks", &some, &golden.values("detect.masks"), 1e-4);
+}
+
+#[test]
+fn a_batch_in_which_nothing_is_to_be_found_has_finite_losses_and_gradients() {
+    let detector = detector();
+    let nothing = Ellipses(&[]);
+    let lessons = SIZES.map(|size| Lesson {
+        size,
+        objects: &[],
+        classes: &[],
+        masks: &nothing,
+    });
+    let losses = detector.losses(
+        images(),
+        &lessons,
+        BatchMode::Batch,
+        &mut ChaCha8Rng::seed_from_u64(0),
+    );
+    assert!(losses.masks.is_none());
+    assert_eq!(host_values(losses.proposal_boxes.clone()), [0.0]);
+    assert_eq!(host_values(losses.boxes.clone()), [0.0]);
+    let total = losses.total();
+    assert!(host_values(total.clone())[0].is_finite());
+    let found = gradients(&detector, total);
+    assert!(found.len() > 60, "{}", found.len());
+    for (name, grad) in found {
+        assert!(grad.iter().all(|g| g.is_finite()), "{name}");
+    }
+}
