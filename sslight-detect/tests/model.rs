@@ -6,10 +6,10 @@ mod support;
 use std::collections::HashMap;
 
 use burn::backend::Autodiff;
-use burn::module::AutodiffModule;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use burn_flex::Flex;
+use burn_ndarray::NdArray;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sslight_detect::geometry::{BoundingBox, Sampler};
@@ -17,6 +17,7 @@ use sslight_detect::model::{
     DetectionLimits, ImageSize, Layout, Lesson, MASK_SIDE, MaskRcnn, MaskRcnnConfig, ObjectMasks,
     ProposalLimits,
 };
+use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::ParamInit;
 use sslight_models::params::{self, host_values};
 use sslight_models::weights::{self, WeightMap};
@@ -24,6 +25,9 @@ use sslight_models::{BackboneKind, BatchMode};
 use support::{Golden, assert_close};
 
 type Cpu = Autodiff<Flex>;
+/// For single elements of gradients, where single precision has the sign of some activations otherwise than double has it:
+/// PyTorch's own gradients in single precision are off by up to 1.6e-2 of the largest of a tensor here.
+type Exact = Autodiff<NdArray<f64>>;
 
 const CLASSES: usize = 3;
 const IMAGES: [usize; 4] = [2, 3, 64, 96];
@@ -81,13 +85,13 @@ fn weight(name: &str, shape: &[usize]) -> Vec<f32> {
     values.map(|value| value * scale).collect()
 }
 
-fn detector() -> MaskRcnn<Cpu> {
+fn detector<B: Backend>() -> MaskRcnn<B> {
     let config = MaskRcnnConfig {
         backbone: BackboneKind::ResNet18,
         classes: CLASSES,
         masks: true,
     };
-    let detector: MaskRcnn<Cpu> = config
+    let detector: MaskRcnn<B> = config
         .init(&mut ParamInit::zeros(&Default::default()))
         .unwrap();
     let tensors = weights::named_tensors(&detector);
@@ -118,7 +122,7 @@ fn detector() -> MaskRcnn<Cpu> {
         .with_layout(layout)
 }
 
-fn images() -> Tensor<Cpu, 4> {
+fn images<B: Backend>() -> Tensor<B, 4> {
     let [_, channels, height, width] = IMAGES;
     let mut values = formula("images.5", IMAGES.iter().product());
     for (at, value) in values.iter_mut().enumerate() {
@@ -174,24 +178,32 @@ fn lessons<'a>(masks: &'a [Ellipses<'a>; 2]) -> [Lesson<'a>; 2] {
 }
 
 /// Gradients by the names of parameters; those that the loss does not depend on are absent.
-fn gradients(detector: &MaskRcnn<Cpu>, loss: Tensor<Cpu, 1>) -> HashMap<String, Vec<f32>> {
+fn gradients<B: AutodiffBackend>(
+    detector: &MaskRcnn<B>,
+    loss: Tensor<B, 1>,
+) -> HashMap<String, Vec<f32>> {
     let grads = GradientsParams::from_grads(loss.backward(), detector);
     let parameters = params::parameters(detector).into_iter();
     let of = |parameter: params::ParameterInfo| {
         let values = match parameter.shape.len() {
-            1 => grads.get::<Flex, 1>(parameter.id).map(host_values),
-            2 => grads.get::<Flex, 2>(parameter.id).map(host_values),
-            _ => grads.get::<Flex, 4>(parameter.id).map(host_values),
+            1 => grads
+                .get::<B::InnerBackend, 1>(parameter.id)
+                .map(host_values),
+            2 => grads
+                .get::<B::InnerBackend, 2>(parameter.id)
+                .map(host_values),
+            _ => grads
+                .get::<B::InnerBackend, 4>(parameter.id)
+                .map(host_values),
         };
         values.map(|values| (parameter.name, values))
     };
     parameters.filter_map(of).collect()
 }
 
-#[test]
-fn losses_and_gradients() {
-    let golden = Golden::open("model.safetensors");
-    let detector = detector();
+/// The losses, and the gradient of their sum, compared with the golden losses and norms.
+fn learned<B: AutodiffBackend>(golden: &Golden) -> HashMap<String, Vec<f32>> {
+    let detector = detector::<B>();
     let masks = [Ellipses(&FIRST), Ellipses(&SECOND)];
     let losses = detector.losses(
         images(),
@@ -210,32 +222,42 @@ fn losses_and_gradients() {
         let got = host_values(term);
         assert_close(&format!("loss {at}"), &got, &[want], TOLERANCE);
     }
-
     let found = gradients(&detector, losses.total());
     let names = golden.metadata("parameters");
     let norms = golden.values("grad_norms");
+    assert_eq!(names.lines().count(), found.len());
     for (name, want) in names.lines().zip(norms) {
         let grad = &found[name];
         let square: f64 = grad.iter().map(|g| f64::from(*g).powi(2)).sum();
         assert_close(name, &[square.sqrt() as f32], &[want], TOLERANCE);
     }
-    let whole: Vec<String> = golden.names();
-    let whole = whole.iter().filter_map(|name| name.strip_prefix("grad."));
+    found
+}
+
+#[test]
+fn losses_and_lengths_of_gradients() {
+    learned::<Cpu>(&Golden::open("model.safetensors"));
+}
+
+#[test]
+fn losses_and_gradients_in_double_precision() {
+    let golden = Golden::open("model.safetensors");
+    let found = learned::<Exact>(&golden);
+    let names = golden.names();
     let mut compared = 0;
-    for name in whole {
+    for name in names.iter().filter_map(|name| name.strip_prefix("grad.")) {
         let want = golden.values(&format!("grad.{name}"));
         assert_close(name, &found[name], &want, TOLERANCE);
         compared += 1;
     }
-    assert!(compared > 10, "{compared}");
+    assert!(compared > 20, "{compared}");
 }
 
 #[test]
 fn detections() {
     let golden = Golden::open("model.safetensors");
-    let found = detector()
-        .valid()
-        .detect(images().inner(), &SIZES, DetectionLimits::default());
+    let detector = detector::<Flex>();
+    let found = detector.detect(images(), &SIZES, DetectionLimits::default());
     let counts: Vec<usize> = found.iter().map(Vec::len).collect();
     assert_eq!(counts, golden.indices("detect.counts"));
     let found: Vec<_> = found.into_iter().flatten().collect();
@@ -273,7 +295,7 @@ fn detections() {
 
 #[test]
 fn a_batch_in_which_nothing_is_to_be_found_has_finite_losses_and_gradients() {
-    let detector = detector();
+    let detector = detector::<Cpu>();
     let nothing = Ellipses(&[]);
     let lessons = SIZES.map(|size| Lesson {
         size,

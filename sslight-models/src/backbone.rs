@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::backend::Backend;
 use crate::mobilenet_v2::{LAST_CHANNELS, MobileNetV2, MobileNetV2Config};
-use crate::nn::ParamInit;
+use crate::nn::{BatchMode, ParamInit};
 use crate::pass::Pass;
 use crate::resnet::{ResNet, ResNetConfig, ResNetVariant};
 use crate::vit::{Vit, VitConfig, VitVariant};

@@ -15,9 +15,10 @@ impl AnchorCell {
     pub fn new(stride: usize, sizes: &[f32], ratios: &[f32]) -> Self {
         let boxes = sizes.iter().flat_map(|size| {
             ratios.iter().map(move |ratio| {
-                let width = size / ratio.sqrt();
-                let height = size * ratio.sqrt();
-                BoundingBox::new(-width / 2.0, -height / 2.0, width / 2.0, height / 2.0)
+                // Rounded once, so that anchors, and ties of their overlaps, are the same bits as the reference's.
+                let (size, root) = (f64::from(*size), f64::from(*ratio).sqrt());
+                let (x, y) = ((size / root / 2.0) as f32, (size * root / 2.0) as f32);
+                BoundingBox::new(-x, -y, x, y)
             })
         });
         Self {

@@ -78,7 +78,7 @@ def main():
     out["nms.by_class"] = torch.tensor(order)
 
     regions = boxes(random, 60, extent=900.0)
-    regions[:, 2:] = regions[:, :2] + torch.tensor(2 ** random.uniform(1, 10, (60, 2)), dtype=torch.float32)
+    regions[:, 2:] = regions[:, :2] + torch.tensor(2 ** random.uniform(1, 11.5, (60, 2)), dtype=torch.float32)
     regions[0] = torch.tensor([3.0, 3.0, 3.0, 9.0])
     regions[1] = torch.tensor([0.0, 0.0, 224.0, 224.0])
     regions[2] = torch.tensor([0.0, 0.0, 112.0, 112.0])

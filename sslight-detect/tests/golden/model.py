@@ -177,7 +177,8 @@ def losses(net, images):
     regions, matched, labels = [], [], []
     for image, (objects, classes) in enumerate(OBJECTS):
         objects = torch.tensor(objects, dtype=torch.float64)
-        overlaps = box_iou(objects, everywhere)
+        # In single precision, as the reference: which overlaps are the same is a matter of rounding.
+        overlaps = box_iou(objects.float(), everywhere.float())
         best, which = overlaps.max(0)
         watch(best, 0.7), watch(best, 0.3)
         positive = best >= 0.7
