@@ -1,6 +1,7 @@
 //! The operations on the tape, once for all backends.
 
 mod backward;
+mod roi_align;
 mod transformer;
 mod weight_norm;
 
@@ -20,6 +21,7 @@ use crate::backend::{
     Activation, Backend, BatchNormGradients, BatchNormOutput, Before, CrossViewOutput,
     LinearGradients, NormConvGradients, Normalization, Statistics,
 };
+use crate::roi_align::{Region, RoiAlignOptions};
 use crate::stock;
 use crate::update::{AdamWStep, MomentumStep};
 
@@ -392,6 +394,24 @@ impl<B: Backend, C: CheckpointStrategy> Backend for Autodiff<B, C> {
     ) -> FloatTensor<Self> {
         let grad = output_grad.primitive;
         Self::from_inner(B::attention_backward(qkv.primitive, heads, scale, grad))
+    }
+
+    fn roi_align_forward(
+        features: FloatTensor<Self>,
+        regions: &[Region],
+        options: RoiAlignOptions,
+    ) -> FloatTensor<Self> {
+        roi_align::forward::<B, C>(features, regions, options)
+    }
+
+    fn roi_align_backward(
+        regions: &[Region],
+        options: RoiAlignOptions,
+        feature_dims: [usize; 4],
+        output_grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let grad = output_grad.primitive;
+        Self::from_inner(B::roi_align_backward(regions, options, feature_dims, grad))
     }
 
     fn cross_view_forward(

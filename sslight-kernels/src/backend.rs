@@ -2,6 +2,7 @@
 
 use burn::tensor::ops::{ConvOptions, FloatTensor};
 
+use crate::roi_align::{Region, RoiAlignOptions};
 use crate::stock;
 use crate::update::{AdamWStep, MomentumStep};
 
@@ -399,6 +400,29 @@ pub trait Backend: burn::tensor::backend::Backend {
         weight_grad: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 2] {
         stock::weight_norm::backward::<Self>(direction, length, weight_grad)
+    }
+
+    /// The bins of regions: see [`roi_align`](crate::roi_align()). Gradients flow to the features alone.
+    ///
+    /// # Shapes
+    /// features `[b, c, h, w]` to `[regions, c, output, output]`.
+    fn roi_align_forward(
+        features: FloatTensor<Self>,
+        regions: &[Region],
+        options: RoiAlignOptions,
+    ) -> FloatTensor<Self> {
+        stock::roi_align::forward::<Self>(features, regions, options)
+    }
+
+    /// Gradient of [`roi_align_forward`](Self::roi_align_forward) for features of `feature_dims`, given that for its output;
+    /// it does not depend on their values.
+    fn roi_align_backward(
+        regions: &[Region],
+        options: RoiAlignOptions,
+        feature_dims: [usize; 4],
+        output_grad: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        stock::roi_align::backward::<Self>(regions, options, feature_dims, output_grad)
     }
 
     /// Cross entropies of views with the targets of other views: see

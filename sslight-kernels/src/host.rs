@@ -6,6 +6,7 @@ mod loss;
 mod norm;
 mod norm_conv;
 mod norm_pool;
+mod roi_align;
 mod tensor;
 mod transformer;
 mod update;
@@ -19,6 +20,7 @@ use crate::backend::{
     Activation, Backend, BatchNormGradients, BatchNormOutput, Before, CrossViewOutput,
     LinearGradients, NormConvGradients, Normalization, Statistics,
 };
+use crate::roi_align::{Region, RoiAlignOptions};
 use crate::update::{AdamWStep, MomentumStep};
 
 /// Implements [`Backend`] by the functions of this folder.
@@ -188,6 +190,23 @@ macro_rules! use_kernels {
                 output_grad: FloatTensor<Self>,
             ) -> FloatTensor<Self> {
                 transformer::attention_backward::<Self>(qkv, heads, scale, output_grad)
+            }
+
+            fn roi_align_forward(
+                features: FloatTensor<Self>,
+                regions: &[Region],
+                options: RoiAlignOptions,
+            ) -> FloatTensor<Self> {
+                roi_align::forward::<Self>(features, regions, options)
+            }
+
+            fn roi_align_backward(
+                regions: &[Region],
+                options: RoiAlignOptions,
+                feature_dims: [usize; 4],
+                output_grad: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                roi_align::backward::<Self>(regions, options, feature_dims, output_grad)
             }
 
             fn cross_view_forward(

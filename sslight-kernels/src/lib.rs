@@ -5,8 +5,8 @@
 //!   burn backend runs; the CPU back ends [`Flex`](burn_flex::Flex) and [`NdArray`](burn_ndarray::NdArray) have kernels
 //!   of their own for f32 tensors.
 //! * [`Autodiff`](burn::backend::Autodiff) is covered once for all backends.
-//! * [`conv2d`], [`batch_norm_train`] and [`cross_view_entropy`] are the operations on tensors; layers and losses call
-//!   these.
+//! * [`conv2d`], [`batch_norm_train`], [`cross_view_entropy`], [`roi_align()`] and others are the operations on tensors;
+//!   layers and losses call these.
 //!
 //! The kernels split their work by shape alone and reduce in a fixed order: a result does not depend
 //! on the number of threads.
@@ -18,6 +18,7 @@ mod host;
 pub mod instruction_set;
 pub mod memory;
 pub mod profile;
+mod roi_align;
 pub mod roofline;
 mod stock;
 mod tensor_ops;
@@ -28,6 +29,7 @@ pub use backend::{
     Activation, AutodiffBackend, Backend, BatchNormGradients, BatchNormOutput, Before,
     CrossViewOutput, LinearGradients, NormConvGradients, Normalization, Statistics,
 };
+pub use roi_align::{Region, RoiAlignOptions, roi_align};
 pub use tensor_ops::{
     batch_norm_add_running, batch_norm_add_train, batch_norm_running, batch_norm_train, cat,
     conv2d, cross_view_entropy, linear, norm_conv2d_train, norm_max_pool_running,

@@ -3,6 +3,7 @@
 pub(crate) mod attention;
 pub(crate) mod linear;
 mod pool;
+pub(crate) mod roi_align;
 pub(crate) mod weight_norm;
 
 use burn::tensor::backend::Backend;

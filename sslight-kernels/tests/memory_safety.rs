@@ -9,11 +9,11 @@ mod reference;
 use burn::backend::Autodiff;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
-use sslight_kernels::{Activation, AdamWStep, MomentumStep};
+use sslight_kernels::{Activation, AdamWStep, MomentumStep, Region, RoiAlignOptions};
 
 use reference::operations::{
     Attention, BatchNorm, BatchNormAdd, Conv, CrossView, First, Linear, NormConv, NormMaxPool,
-    Operation, Patches, Rule, Source, Update, WeightNorm,
+    Operation, Patches, RoiAlign, Rule, Source, Update, WeightNorm,
 };
 use reference::{at_each_level, draw, draw_operands, gradients, outputs, random};
 
@@ -141,6 +141,35 @@ fn layers_of_transformers() {
         dims: [2, 2, 7, 9],
         side: 3,
     });
+}
+
+#[test]
+fn bins_of_regions() {
+    // Lines that are whole vectors, longer ones, and those of a map that is narrower; a region beyond the map.
+    for (dims, output) in [([2, 5, 9, 43], 7), ([2, 3, 7, 5], 3), ([1, 1, 1, 1], 9)] {
+        let corners = [
+            [3.0, 1.0, 12.0, 8.0],
+            [-4.0, -3.0, 60.0, 20.0],
+            [2.0, 2.0, 2.5, 2.5],
+            [90.0, 1.0, 99.0, 9.0],
+        ];
+        for sampling_ratio in [None, Some(2)] {
+            run(&RoiAlign {
+                dims,
+                regions: corners
+                    .map(|corners| Region {
+                        image: dims[0] - 1,
+                        corners,
+                    })
+                    .to_vec(),
+                options: RoiAlignOptions {
+                    output,
+                    spatial_scale: 1.0,
+                    sampling_ratio,
+                },
+            });
+        }
+    }
 }
 
 #[test]

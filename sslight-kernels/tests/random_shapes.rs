@@ -8,11 +8,11 @@ use std::cell::Cell;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
-use sslight_kernels::{Activation, AdamWStep, MomentumStep};
+use sslight_kernels::{Activation, AdamWStep, MomentumStep, Region, RoiAlignOptions};
 
 use reference::operations::{
     Attention, BatchNorm, BatchNormAdd, Conv, CrossView, First, Linear, NormConv, NormMaxPool,
-    Operation, Patches, Rule, Source, Update, WeightNorm,
+    Operation, Patches, RoiAlign, Rule, Source, Update, WeightNorm,
 };
 use reference::{Errors, check, check_not_a_number, check_threads};
 
@@ -347,6 +347,52 @@ fn patches() {
     agree("patches", 96, any);
 }
 
+/// A side of a region in sixteenths of a pixel, which f32 computes with as exactly as f64: both count the same samples.
+fn side(pixels: usize) -> impl Strategy<Value = [f32; 2]> + Clone {
+    const PARTS: i32 = 16;
+    let end = pixels as i32 * PARTS;
+    let inside = (0..end, 0..=end).prop_map(|(one, other)| [one.min(other), one.max(other)]);
+    let about = (-end..2 * end, 0..2 * end).prop_map(|(start, size)| [start, start + size]);
+    let tiny = (-2 * PARTS..end + 2 * PARTS, 0..4).prop_map(|(start, size)| [start, start + size]);
+    let whole = Just([0, end]);
+    let huge = (1..8i32).prop_map(move |times| [-times * end, (times + 3) * end]);
+    let upside_down = (0..end, 1..end).prop_map(|(start, size)| [start, start - size]);
+    prop_oneof![4 => inside, 3 => about, 2 => tiny, 1 => whole, 1 => huge, 1 => upside_down]
+        .prop_map(|side| side.map(|part| part as f32 / PARTS as f32))
+}
+
+fn roi_align_case() -> impl Strategy<Value = RoiAlign> + Clone {
+    let stride = prop::sample::select(&[1usize, 2, 4][..]);
+    let output = prop::sample::select(&[1usize, 2, 7, 9, 14][..]);
+    let ratio = prop::sample::select(&[None, None, Some(1), Some(2), Some(3)][..]);
+    // Maps that are narrower than a vector, about one, and so wide that the longest loops run.
+    let width = prop_oneof![1..12usize, 12..60usize];
+    let dims = (1..3usize, 1..7usize, 1..20usize, width);
+    (dims, stride, output, ratio).prop_flat_map(
+        |((batch, channels, height, width), stride, output, sampling_ratio)| {
+            let region = (0..batch, side(width * stride), side(height * stride));
+            let region = region.prop_map(|(image, [x0, x1], [y0, y1])| Region {
+                image,
+                corners: [x0, y0, x1, y1],
+            });
+            prop::collection::vec(region, 1..6).prop_map(move |regions| RoiAlign {
+                dims: [batch, channels, height, width],
+                regions,
+                options: RoiAlignOptions {
+                    output,
+                    spatial_scale: 1.0 / stride as f32,
+                    sampling_ratio,
+                },
+            })
+        },
+    )
+}
+
+#[test]
+fn bins_of_regions() {
+    agree("roi align", 192, roi_align_case());
+}
+
 fn rule() -> impl Strategy<Value = Rule> + Clone {
     let decay = prop::sample::select(&[0.0, 0.1][..]);
     let adamw = (decay.clone(), 1..20usize).prop_map(|(weight_decay, updates)| {
@@ -447,6 +493,31 @@ fn a_number_of_threads_changes_no_bit() {
         },
         8,
     );
+    for sampling_ratio in [None, Some(2)] {
+        let corners = |index: usize| {
+            let [x, y] = [index * 7 % 31, index * 11 % 17].map(|at| at as f32 - 2.5);
+            [
+                x,
+                y,
+                x + 3.0 + (index % 13) as f32,
+                y + 2.0 + (index % 7) as f32,
+            ]
+        };
+        let regions = (0..100).map(|index| Region {
+            image: index * 5 % 3,
+            corners: corners(index),
+        });
+        let regions = RoiAlign {
+            dims: [3, 10, 17, 33],
+            regions: regions.collect(),
+            options: RoiAlignOptions {
+                output: 7,
+                spatial_scale: 1.0,
+                sampling_ratio,
+            },
+        };
+        check_threads(&regions, 10);
+    }
     let step = MomentumStep {
         lr: 0.1,
         weight_decay: 0.1,

@@ -18,6 +18,7 @@ pub(crate) mod machine;
 mod matrix;
 pub(crate) mod patches;
 pub(crate) mod pointwise;
+pub(crate) mod roi_align;
 mod row_products;
 mod shape;
 mod simd;

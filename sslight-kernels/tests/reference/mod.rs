@@ -1,7 +1,7 @@
 //! References for the kernels: naive loops in f64, forward only, and how kernels are compared with them.
 
 // Each test program uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 pub mod number;
 pub mod operations;

@@ -1,6 +1,7 @@
 //! Each operation of the crate: its operands, the naive formula, and the call.
 
 mod conv;
+mod detection;
 mod head;
 mod norm;
 mod transformer;
@@ -16,6 +17,7 @@ use sslight_kernels::{
 use super::number::{Kinks, Number};
 
 pub use conv::Conv;
+pub use detection::RoiAlign;
 pub use head::{CrossView, WeightNorm};
 pub use norm::{BatchNorm, BatchNormAdd, NormConv, NormMaxPool, Source};
 pub use transformer::{Attention, First, Linear, Patches};
