@@ -1,6 +1,10 @@
 //! Object detection and instance segmentation on pre-trained backbones: Mask R-CNN (He et al., 2017) with a feature
 //! pyramid (Lin et al., 2017).
 //!
+//! * [`annotations`]: annotated images in COCO's and Pascal VOC's formats, and COCO's average precision.
 //! * [`geometry`]: boxes, anchors, box coding, matching, suppression. Host code without tensors.
+//! * [`masks`]: what a mask head learns of an object, and what its answer covers on an image.
 
+pub mod annotations;
 pub mod geometry;
+pub mod masks;
