@@ -3,8 +3,10 @@
 //!
 //! * [`annotations`]: annotated images in COCO's and Pascal VOC's formats, and COCO's average precision.
 //! * [`geometry`]: boxes, anchors, box coding, matching, suppression. Host code without tensors.
+//! * [`loading`]: batches of annotated images, resized, normalised and padded, with their targets.
 //! * [`masks`]: what a mask head learns of an object, and what its answer covers on an image.
 
 pub mod annotations;
 pub mod geometry;
+pub mod loading;
 pub mod masks;
