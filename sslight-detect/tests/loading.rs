@@ -332,3 +332,38 @@ fn settings_have_ranges_and_something_has_to_be_there() {
     let error = DetectionLoader::new(empty, config()).err().unwrap();
     assert!(matches!(error, LoadingError::Empty));
 }
+
+#[test]
+fn resizing_is_pillows_to_one_level() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let content =
+        json!({"images": [{"id": 1, "file_name": "resize.png"}], "categories": [{"id": 1}]});
+    let annotations = folder.path().join("instances.json");
+    fs::write(&annotations, content.to_string()).unwrap();
+    let bytes = fs::read(golden.join("resize.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    for side in [12, 29, 48] {
+        let raw = LoadingConfig {
+            test_side: side,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            multiple: 1,
+            ..config()
+        };
+        let set = DetectionSet::open_coco(&annotations, &golden).unwrap();
+        let mut stream = DetectionLoader::new(set, raw).unwrap().testing();
+        let batch = stream.next().unwrap().unwrap();
+        let expected = file.tensor(&side.to_string()).unwrap();
+        assert_eq!(expected.shape(), [3, batch.height, batch.width]);
+        let apart = expected.data().iter().zip(&batch.images);
+        let apart: Vec<f32> = apart.map(|(e, got)| (f32::from(*e) - got).abs()).collect();
+        assert!(apart.iter().all(|d| *d <= 1.0), "{side}: {apart:?}");
+        let differ = apart.iter().filter(|d| **d > 0.0).count();
+        assert!(
+            differ * 5 < apart.len(),
+            "{side}: {differ} of {}",
+            apart.len()
+        );
+    }
+}
