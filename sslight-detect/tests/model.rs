@@ -59,7 +59,7 @@ fn formula(name: &str, count: usize) -> Vec<f32> {
             .wrapping_mul(2_654_435_761)
             .wrapping_add(start);
         x ^= x >> 16;
-        x = x.wrapping_mul(0x45d9_f3b);
+        x = x.wrapping_mul(0x045d_9f3b);
         x ^= x >> 16;
         (f64::from(x) / f64::from(1u32 << 31) - 1.0) as f32
     };
