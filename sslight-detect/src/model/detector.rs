@@ -49,6 +49,7 @@ impl MaskRcnnConfig {
             },
             rpn: ProposalNetwork::new(init, anchors),
             roi_heads: RegionHeads::new(init, self.classes, self.masks),
+            classes: self.classes,
             layout,
         })
     }
@@ -62,6 +63,7 @@ pub struct MaskRcnn<B: Backend> {
     backbone: PyramidBackbone<B>,
     pub(super) rpn: ProposalNetwork<B>,
     pub(super) roi_heads: RegionHeads<B>,
+    pub(super) classes: usize,
     #[module(skip)]
     pub(super) layout: Layout,
 }

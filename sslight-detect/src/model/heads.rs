@@ -1,12 +1,12 @@
 //! What is made of regions: a class, a box and a mask for each (He et al., 2017, section 3 and figure 4, right).
 
 use burn::module::Module;
-use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
+use burn::tensor::{Int, Tensor};
 use sslight_models::backend::Backend;
 use sslight_models::nn::{Linear, ParamInit};
 
-use super::layers::{BiasedConv2d, Sequence, Upsampling2d, uniform_linear};
+use super::layers::{BiasedConv2d, Sequence, Upsampling2d, interleaved, uniform_linear};
 use super::pyramid::CHANNELS;
 
 /// Side of the map that class and box are read from.
@@ -107,15 +107,28 @@ impl<B: Backend> RegionHeads<B> {
         }
     }
 
-    /// The logits of a mask for each class; `None` without a mask head.
+    /// The logits of the mask of each region's class, counted with the background; `None` without a mask head.
     ///
     /// # Shapes
-    /// `[regions, 256, 14, 14]` to `[regions, 1 + classes, 28, 28]`.
-    pub fn masks(&self, regions: Tensor<B, 4>) -> Option<Tensor<B, 4>> {
+    /// `[regions, 256, 14, 14]` to `[regions, 28 * 28]`.
+    ///
+    /// # Panics
+    /// If there is not one class a region.
+    pub fn masks(&self, regions: Tensor<B, 4>, classes: &[usize]) -> Option<Tensor<B, 2>> {
+        assert_eq!(regions.dims()[0], classes.len(), "one class a region");
         let predictor = self.mask_predictor.as_ref()?;
         let hidden = self.mask_head.iter().flatten();
         let x = hidden.fold(regions, |x, conv| relu(conv.forward(x)));
+        // The pixels of classes that nobody asks for are never put in their places.
         let x = relu(predictor.conv5_mask.forward(x));
-        Some(predictor.mask_fcn_logits.forward(x))
+        let quarters = predictor.mask_fcn_logits.forward(x);
+        let [count, outputs, height, width] = quarters.dims();
+        let places: Vec<i32> = (0..count)
+            .map(|quarter| (quarter * outputs + classes[quarter / 4]) as i32)
+            .collect();
+        let places = Tensor::<B, 1, Int>::from_data(places.as_slice(), &quarters.device());
+        let rows: Tensor<B, 2> = quarters.reshape([count * outputs, height * width]);
+        let quarters = rows.select(0, places).reshape([count, height, width]);
+        Some(interleaved(quarters).flatten(1, 2))
     }
 }

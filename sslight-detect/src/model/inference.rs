@@ -1,7 +1,7 @@
 //! What a trained detector finds.
 
+use burn::tensor::Tensor;
 use burn::tensor::activation::{sigmoid, softmax};
-use burn::tensor::{Int, Tensor};
 use sslight_models::BatchMode;
 use sslight_models::backend::Backend;
 use sslight_models::params::host_values;
@@ -51,12 +51,16 @@ impl<B: Backend> MaskRcnn<B> {
     ///
     /// # Shapes
     /// images `[b, 3, h, w]`, sides multiples of [`size_divisor`](super::Layout::size_divisor), a size each.
+    ///
+    /// # Panics
+    /// If there is not one size an image.
     pub fn detect(
         &self,
         images: Tensor<B, 4>,
         sizes: &[ImageSize],
         limits: DetectionLimits,
     ) -> Vec<Vec<Detection>> {
+        assert_eq!(images.dims()[0], sizes.len(), "one size an image");
         let levels = self.levels(images, BatchMode::Running);
         let anchors = self.anchors(&levels);
         let scores = self.rpn.forward(&levels);
@@ -105,17 +109,12 @@ impl<B: Backend> MaskRcnn<B> {
             return;
         }
         let maps = reader.read(&regions, MASK_INPUT_SIDE);
-        let Some(logits) = self.roi_heads.masks(maps) else {
+        // The background is class 0.
+        let classes: Vec<usize> = found.iter().flatten().map(|one| 1 + one.class).collect();
+        let Some(logits) = self.roi_heads.masks(maps, &classes) else {
             return;
         };
-        let outputs = logits.dims()[1];
-        let all = found.iter().flatten().enumerate();
-        let places: Vec<i32> = all
-            .map(|(row, one)| (row * outputs + 1 + one.class) as i32)
-            .collect();
-        let places = Tensor::<B, 1, Int>::from_data(places.as_slice(), &logits.device());
-        let rows = logits.reshape([regions.len() * outputs, MASK_SIDE * MASK_SIDE]);
-        let masks = host_values(sigmoid(rows.select(0, places)));
+        let masks = host_values(sigmoid(logits));
         let masks = masks.chunks(MASK_SIDE * MASK_SIDE);
         for (one, mask) in found.iter_mut().flatten().zip(masks) {
             one.mask = Some(mask.to_vec());

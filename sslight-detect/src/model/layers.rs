@@ -48,15 +48,24 @@ impl<B: Backend> BiasedConv2d<B> {
     /// # Shapes
     /// `[b, in, h, w]` to `[b, out, h, w]`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        let [outputs, _, kernel, _] = self.weight.dims();
+        let batch = x.dims()[0];
+        let kernel = self.weight.dims()[2];
         let padding = [kernel / 2; 2];
         let y = conv2d(
             x,
             self.weight.val(),
             ConvOptions::new([1; 2], padding, [1; 2], 1),
         );
-        y + self.bias.val().reshape([1, outputs, 1, 1])
+        y + of_each_image(self.bias.val(), batch)
     }
+}
+
+/// A bias for maps `[b, c, h, w]`.
+///
+/// Repeated over the batch: burn-flex adds a number a row in place and with vectors, and walks over other broadcasts value by value.
+fn of_each_image<B: Backend>(bias: Tensor<B, 1>, batch: usize) -> Tensor<B, 4> {
+    let [channels] = bias.dims();
+    bias.reshape([1, channels, 1, 1]).repeat_dim(0, batch)
 }
 
 /// A transposed convolution with a kernel of 2 and a stride of 2, which doubles both sides.
@@ -77,20 +86,34 @@ impl<B: Backend> Upsampling2d<B> {
         }
     }
 
+    /// The four pixels that each cell becomes, as four maps: row and column of the pixel, then the channel.
+    ///
+    /// No two cells share a pixel of the result, so that it is a 1x1 convolution; [`interleaved`] puts the pixels in their places.
+    /// What acts on single pixels may come between.
+    ///
     /// # Shapes
-    /// `[b, in, h, w]` to `[b, out, 2 h, 2 w]`.
+    /// `[b, in, h, w]` to `[b * 2 * 2, out, h, w]`.
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         let [batch, _, height, width] = x.dims();
         let [inputs, outputs, ..] = self.weight.dims();
-        // No two cells share a pixel of the result, thus each cell's four pixels are a 1x1 convolution.
-        let weight = self.weight.val().reshape([inputs, outputs * 4]).transpose();
-        let weight = weight.reshape([outputs * 4, inputs, 1, 1]);
+        let weight = self.weight.val().permute([2, 3, 1, 0]);
+        let weight = weight.reshape([4 * outputs, inputs, 1, 1]);
         let y = conv2d(x, weight, ConvOptions::new([1; 2], [0; 2], [1; 2], 1));
-        let y = y.reshape([batch, outputs, 2, 2, height, width]);
-        let y: Tensor<B, 6> = y.permute([0, 1, 4, 2, 5, 3]);
-        y.reshape([batch, outputs, 2 * height, 2 * width])
-            + self.bias.val().reshape([1, outputs, 1, 1])
+        let y = y.reshape([4 * batch, outputs, height, width]);
+        y + of_each_image(self.bias.val(), 4 * batch)
     }
+}
+
+/// Maps out of the four that [`Upsampling2d`] makes of each.
+///
+/// # Shapes
+/// `[b * 2 * 2, h, w]` to `[b, 2 h, 2 w]`.
+pub fn interleaved<B: Backend>(quarters: Tensor<B, 3>) -> Tensor<B, 3> {
+    let [four, height, width] = quarters.dims();
+    let batch = four / 4;
+    let maps: Tensor<B, 5> = quarters.reshape([batch, 2, 2, height, width]);
+    maps.permute([0, 3, 1, 4, 2])
+        .reshape([batch, 2 * height, 2 * width])
 }
 
 /// A linear layer with Kaiming's uniform weights by fan-in with a gain of 1, and a bias of 0.

@@ -82,7 +82,7 @@ impl<B: Backend> MaskRcnn<B> {
     /// images `[b, 3, h, w]`, sides multiples of [`size_divisor`](super::Layout::size_divisor), a lesson each.
     ///
     /// # Panics
-    /// If there is not one lesson an image.
+    /// If there is not one lesson an image, or not one class of the detector's an object.
     pub fn losses(
         &self,
         images: Tensor<B, 4>,
@@ -91,6 +91,16 @@ impl<B: Backend> MaskRcnn<B> {
         random: &mut ChaCha8Rng,
     ) -> DetectionLosses<B> {
         assert_eq!(images.dims()[0], lessons.len(), "one lesson an image");
+        for lesson in lessons {
+            assert!(
+                lesson.classes.len() == lesson.objects.len()
+                    && lesson.classes.iter().all(|class| *class < self.classes),
+                "MaskRcnn::losses: {} objects have the classes {:?} of {}",
+                lesson.objects.len(),
+                lesson.classes,
+                self.classes
+            );
+        }
         let levels = self.levels(images, mode);
         let anchors = self.anchors(&levels);
         let scores = self.rpn.forward(&levels);
@@ -239,20 +249,10 @@ impl<B: Backend> MaskRcnn<B> {
         if regions.is_empty() {
             return None;
         }
-        let logits = self
-            .roi_heads
-            .masks(reader.read(&regions, MASK_INPUT_SIDE))?;
-        let outputs = logits.dims()[1];
-        let places: Vec<i32> = classes
-            .iter()
-            .enumerate()
-            .map(|(row, class)| (row * outputs + class) as i32)
-            .collect();
-        let rows = logits.reshape([regions.len() * outputs, MASK_SIDE * MASK_SIDE]);
+        let maps = reader.read(&regions, MASK_INPUT_SIDE);
+        let logits = self.roi_heads.masks(maps, &classes)?;
         let count = targets.len();
-        let device = rows.device();
-        let logits: Tensor<B, 2> = rows.select(0, indices(&places, &device));
-        let targets = Tensor::from_data(targets.as_slice(), &device);
+        let targets = Tensor::from_data(targets.as_slice(), &logits.device());
         Some(binary_cross_entropy_sum(logits.reshape([count]), targets) / count as f64)
     }
 }

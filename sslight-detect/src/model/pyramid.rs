@@ -2,7 +2,8 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::module::max_pool2d;
+use burn::tensor::module::{interpolate, max_pool2d};
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use sslight_models::Stage;
 use sslight_models::backend::Backend;
 use sslight_models::nn::ParamInit;
@@ -69,12 +70,7 @@ fn run<B: Backend>(layers: &Sequence<B>, x: Tensor<B, 4>) -> Tensor<B, 4> {
 
 /// Each cell four times.
 fn doubled<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
-    let [batch, channels, height, width] = x.dims();
-    let x: Tensor<B, 6> = x.reshape([batch, channels, height, 1, width, 1]);
-    x.expand([batch, channels, height, 2, width, 2]).reshape([
-        batch,
-        channels,
-        2 * height,
-        2 * width,
-    ])
+    let [_, _, height, width] = x.dims();
+    let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
+    interpolate(x, [2 * height, 2 * width], nearest)
 }
