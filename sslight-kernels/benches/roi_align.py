@@ -65,7 +65,7 @@ def main() -> None:
         for name, ratio in [("adaptive", -1), ("ratio 2", 2)]:
             forward, backward = measure(regions(smallest, largest), ratio)
             name = f"sides {smallest:g} to {largest:g}, {name}"
-            print(f"{name:36} {forward:11.1} {backward:11.1}")
+            print(f"{name:36} {forward:11.1f} {backward:11.1f}")
 
 
 if __name__ == "__main__":

@@ -81,10 +81,6 @@ fn interpolated([height, width]: [usize; 2], y: f64, x: f64) -> Vec<(usize, f64)
 }
 
 impl Operation for RoiAlign {
-    fn units(&self) -> [f64; 2] {
-        [2.0, 1.0]
-    }
-
     fn operands(&self) -> Vec<Operand> {
         vec![operand("features", &self.dims, UNEVEN)]
     }
