@@ -25,7 +25,7 @@ pub mod progress;
 pub mod rng;
 mod simd;
 pub mod source;
-mod text;
+pub mod text;
 pub mod views;
 
 pub use batch::{HostBatch, Pixels, SampleType, ViewGroup};

@@ -23,12 +23,12 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
 }
 
 /// A path for people.
-pub(crate) fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     shortened(printable(path.as_os_str().as_encoded_bytes()))
 }
 
 /// What another program or file says, as one line without control characters.
-pub(crate) fn one_line(said: impl Display) -> String {
+pub fn one_line(said: impl Display) -> String {
     let mut text = String::new();
     for letter in said.to_string().trim_end().chars() {
         match letter {

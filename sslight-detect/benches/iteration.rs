@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sslight_detect::geometry::BoundingBox;
 use sslight_detect::model::{
-    DetectionLimits, ImageSize, Lesson, MaskRcnn, MaskRcnnConfig, ObjectMasks,
+    DetectionLimits, ImageSize, MaskRcnn, MaskRcnnConfig, ObjectMasks, TrainingImage,
 };
 use sslight_models::nn::ParamInit;
 use sslight_models::params::host_values;
@@ -72,7 +72,7 @@ fn main() {
     };
     let objects = [objects(), objects()];
     let classes: Vec<usize> = (0..OBJECTS).collect();
-    let lessons = objects.each_ref().map(|objects| Lesson {
+    let lessons = objects.each_ref().map(|objects| TrainingImage {
         size: SIZE,
         objects,
         classes: &classes,

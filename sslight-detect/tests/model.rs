@@ -14,8 +14,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sslight_detect::geometry::{BoundingBox, Sampler};
 use sslight_detect::model::{
-    DetectionLimits, ImageSize, Layout, Lesson, MASK_SIDE, MaskRcnn, MaskRcnnConfig, ObjectMasks,
-    ProposalLimits,
+    DetectionLimits, ImageSize, Layout, MASK_SIDE, MaskRcnn, MaskRcnnConfig, ObjectMasks,
+    ProposalLimits, TrainingImage,
 };
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::ParamInit;
@@ -160,15 +160,15 @@ impl ObjectMasks for Ellipses<'_> {
     }
 }
 
-fn lessons<'a>(masks: &'a [Ellipses<'a>; 2]) -> [Lesson<'a>; 2] {
+fn lessons<'a>(masks: &'a [Ellipses<'a>; 2]) -> [TrainingImage<'a>; 2] {
     [
-        Lesson {
+        TrainingImage {
             size: SIZES[0],
             objects: &FIRST,
             classes: &[0, 2],
             masks: &masks[0],
         },
-        Lesson {
+        TrainingImage {
             size: SIZES[1],
             objects: &SECOND,
             classes: &[1],
@@ -297,7 +297,7 @@ fn detections() {
 fn a_batch_in_which_nothing_is_to_be_found_has_finite_losses_and_gradients() {
     let detector = detector::<Cpu>();
     let nothing = Ellipses(&[]);
-    let lessons = SIZES.map(|size| Lesson {
+    let lessons = SIZES.map(|size| TrainingImage {
         size,
         objects: &[],
         classes: &[],

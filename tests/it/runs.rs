@@ -260,8 +260,9 @@ fn a_learning_rate_that_explodes_ends_the_run_with_the_step() {
 /// The layer that [`break_weights`] breaks.
 const BROKEN: &str = "layer3.0";
 
-/// Sets a convolution to zero and the scale of its normalization so high that the gradient on the way to the convolution is more
-/// than 32 bits hold, while everything forward, and everything nearer to the loss, is finite.
+/// Sets two convolutions to zero, and the scale of the normalization between them so high that a gradient on the way to the first
+/// one is more than 32 bits hold. The second one lets none through until a step has moved it. Everything forward, and everything
+/// nearer to the loss, is finite.
 fn break_weights(backbone: &Path, broken: &Path) {
     let bytes = fs::read(backbone).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -270,7 +271,7 @@ fn break_weights(backbone: &Path, broken: &Path) {
         .filter(|(_, view)| view.dtype() == safetensors::Dtype::F32)
         .map(|(name, view)| {
             let value = match name.strip_prefix(BROKEN) {
-                Some(".conv1.weight") => Some(0.0f32),
+                Some(".conv1.weight" | ".conv2.weight") => Some(0.0f32),
                 Some(".bn1.weight") => Some(1e36),
                 Some(".bn1.bias") => Some(1.0),
                 _ => None,
@@ -300,8 +301,8 @@ fn a_gradient_that_is_no_number_ends_the_run_with_its_layer_and_leaves_the_last_
         "optim.kind=sgd",
         "optim.warmup_epochs=0",
         "dino.student_temp=1e-4",
-        "optim.base_lr=0",
-        "optim.min_lr=0",
+        "optim.base_lr=1e-6",
+        "optim.min_lr=1e-6",
         "optim.weight_decay=0",
         "optim.weight_decay_end=0",
         "checkpoint.every_steps=1",
@@ -318,7 +319,7 @@ fn a_gradient_that_is_no_number_ends_the_run_with_its_layer_and_leaves_the_last_
     assert!(error.is_self_stop(), "{error}");
     let message = error.to_string();
     let named =
-        format!("step 0: the gradient of student.backbone.{BROKEN}.conv1.weight is not finite");
+        format!("step 1: the gradient of student.backbone.{BROKEN}.conv1.weight is not finite");
     assert!(message.starts_with(&named), "{message}");
     assert!(
         message.contains("this one first on the way back"),
@@ -329,7 +330,10 @@ fn a_gradient_that_is_no_number_ends_the_run_with_its_layer_and_leaves_the_last_
         .find(|line| line["name"] == "not_finite");
     let reason = event.unwrap()["reason"].as_str().unwrap().to_string();
     assert!(reason.contains(BROKEN), "{reason}");
-    assert!(!out.join("checkpoints/step-00000001").exists());
+    let entries = fs::read_dir(out.join("checkpoints")).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["latest", "step-00000001"]);
 }
 
 #[test]

@@ -147,8 +147,20 @@ fn to_u8(fixed: i32) -> u8 {
 /// Resizes a box of the picture to `width` x `height` pixels, bicubic. A box that reaches beyond the picture is
 /// cut at its border; a zero side counts as one pixel.
 pub fn resize_crop(image: &Image, area: CropBox, width: usize, height: usize) -> Image {
+    resized(image, area, Target::whole(width, height))
+}
+
+/// Resizes the picture to `width` x `height` pixels; a zero side counts as one pixel.
+pub fn resize(image: &Image, width: usize, height: usize, interpolation: Interpolation) -> Image {
+    let target = Target {
+        interpolation,
+        ..Target::whole(width, height)
+    };
+    resized(image, CropBox::whole(image.width, image.height), target)
+}
+
+fn resized(image: &Image, area: CropBox, target: Target) -> Image {
     let mut out = Planes::default();
-    let target = Target::whole(width, height);
     Resizer::default().resize(image, area, &target, &mut out);
     out.to_image()
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::text::{one_line, shown};
+use sslight_data::text::{one_line, shown};
 
 /// Any failure to read, measure or write annotations. The message is one sentence: where, what, what to do.
 #[derive(Debug, thiserror::Error)]

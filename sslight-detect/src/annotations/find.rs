@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::AnnotationError;
-use super::text::shown;
+use sslight_data::text::shown;
 
 /// The folder of the images of a COCO file, whose first image is called `first`: the folder of the file, `images` in it, or, as COCO
 /// itself lies on disks (`annotations/instances_val2017.json` beside `val2017`), a folder named by the end of the file's name.

@@ -13,7 +13,6 @@ mod open;
 mod repairs;
 mod results;
 mod set;
-pub(crate) mod text;
 
 pub(crate) use build::is_polygon;
 pub use error::AnnotationError;

@@ -50,6 +50,9 @@ impl Default for LoadingConfig {
     }
 }
 
+/// An image with such sides takes 3 GiB in a batch.
+const LARGEST_SIDE: usize = 1 << 14;
+
 impl LoadingConfig {
     /// Checks the ranges.
     ///
@@ -73,6 +76,10 @@ impl LoadingConfig {
             if value == 0 {
                 return refuse(setting, "at least 1", "0".into());
             }
+        }
+        if self.longest_side > LARGEST_SIDE {
+            let got = self.longest_side.to_string();
+            return refuse("longest_side", "at most 16384", got);
         }
         if self.short_sides.is_empty() || self.short_sides.contains(&0) {
             let got = format!("{:?}", self.short_sides);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sslight_data::DataError;
 
-use crate::annotations::text::{one_line, shown};
+use sslight_data::text::{one_line, shown};
 
 /// Any failure to make a batch. The message is one sentence: where, what, what to do.
 #[derive(Debug, thiserror::Error)]

@@ -1,11 +1,11 @@
 //! One image of a batch: its draws, its pixels and what is on it.
 
-use image::RgbImage;
-use image::imageops::{FilterType, resize};
+use sslight_data::Image;
 use sslight_data::decode::{self, DecodeOptions, decode_with};
+use sslight_data::ops::Interpolation;
 use sslight_data::ops::flip::flip_horizontal;
+use sslight_data::ops::resize::resize;
 use sslight_data::rng::Draws;
-use sslight_data::{DataError, Image};
 
 use super::{Draw, LoadingConfig, LoadingError, Targets};
 use crate::annotations::{DetectionImage, DetectionSet};
@@ -80,14 +80,7 @@ impl PlannedSample {
                 found,
             });
         }
-        let mut resized = resize_bilinear(decoded, self.width, self.height).ok_or_else(|| {
-            DataError::TooLarge {
-                name,
-                width: self.width,
-                height: self.height,
-                limit: u64::from(u32::MAX),
-            }
-        })?;
+        let mut resized = resize(&decoded, self.width, self.height, Interpolation::Bilinear);
         if self.flip {
             flip_horizontal(&mut resized);
         }
@@ -152,16 +145,6 @@ pub fn resized(width: usize, height: usize, side: usize, longest: usize) -> (usi
     (rounded(new_w), rounded(new_h))
 }
 
-/// Bilinear resizing with a filter as wide as the scale asks for, as Pillow does it. Values may differ from Pillow's by one, which
-/// rounds between the two directions. `None` if the sides are too long.
-fn resize_bilinear(image: Image, width: usize, height: usize) -> Option<Image> {
-    let side = |pixels: usize| u32::try_from(pixels).ok();
-    let (from_width, from_height) = (side(image.width)?, side(image.height)?);
-    let pixels = RgbImage::from_raw(from_width, from_height, image.pixels)?;
-    let resized = resize(&pixels, side(width)?, side(height)?, FilterType::Triangle);
-    Image::from_rgb(width, height, resized.into_raw())
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -175,14 +158,5 @@ mod tests {
         assert_eq!(resized(1000, 300, 800, 1333), (1333, 400));
         assert_eq!(resized(500, 500, 640, 1333), (640, 640));
         assert_eq!(resized(10_000, 1, 800, 1333), (1333, 1));
-    }
-
-    #[test]
-    fn halving_is_a_triangle_of_four_pixels() {
-        // Weights 1/8, 3/8, 3/8, 1/8, and what reaches beyond the border is lost: 80 * (1/8) / (7/8), and 80 * 3/8.
-        let image = Image::from_gray(8, 1, &[0, 0, 80, 0, 0, 0, 0, 0]).unwrap();
-        let half = resize_bilinear(image, 4, 1).unwrap();
-        let gray: Vec<u8> = half.pixels.iter().step_by(3).copied().collect();
-        assert_eq!(gray, [11, 30, 0, 0]);
     }
 }

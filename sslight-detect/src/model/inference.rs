@@ -14,7 +14,7 @@ use crate::geometry::{BoundingBox, BoxCoder, suppress_by_class};
 
 /// An object that was found.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Detection {
+pub struct DetectedObject {
     /// Where, in pixels of the tensor.
     pub region: BoundingBox,
     /// Its class, from 0.
@@ -59,7 +59,7 @@ impl<B: Backend> MaskRcnn<B> {
         images: Tensor<B, 4>,
         sizes: &[ImageSize],
         limits: DetectionLimits,
-    ) -> Vec<Vec<Detection>> {
+    ) -> Vec<Vec<DetectedObject>> {
         assert_eq!(images.dims()[0], sizes.len(), "one size an image");
         let levels = self.levels(images, BatchMode::Running);
         let anchors = self.anchors(&levels);
@@ -86,7 +86,7 @@ impl<B: Backend> MaskRcnn<B> {
             .iter()
             .zip(probabilities.chunks(outputs))
             .zip(codes.chunks(4 * outputs));
-        let mut found: Vec<Vec<Detection>> = proposals
+        let mut found: Vec<Vec<DetectedObject>> = proposals
             .iter()
             .zip(sizes)
             .map(|(proposals, size)| {
@@ -99,7 +99,7 @@ impl<B: Backend> MaskRcnn<B> {
         found
     }
 
-    fn add_masks(&self, reader: &RegionReader<'_, B>, found: &mut [Vec<Detection>]) {
+    fn add_masks(&self, reader: &RegionReader<'_, B>, found: &mut [Vec<DetectedObject>]) {
         let regions: Vec<_> = found
             .iter()
             .enumerate()
@@ -127,7 +127,7 @@ fn best<'a>(
     rows: impl Iterator<Item = (BoundingBox, &'a [f32], &'a [f32])>,
     size: ImageSize,
     limits: DetectionLimits,
-) -> Vec<Detection> {
+) -> Vec<DetectedObject> {
     let (mut regions, mut scores, mut classes) = (Vec::new(), Vec::new(), Vec::new());
     for (region, probabilities, codes) in rows {
         // The background is class 0.
@@ -145,7 +145,7 @@ fn best<'a>(
     }
     let kept = suppress_by_class(&regions, &scores, &classes, limits.overlap);
     let kept = kept.into_iter().take(limits.most);
-    kept.map(|at| Detection {
+    kept.map(|at| DetectedObject {
         region: regions[at],
         class: classes[at],
         score: scores[at],

@@ -29,7 +29,7 @@ impl ObjectMasks for NoMasks {
 }
 
 /// An image to learn from, in pixels of the tensor.
-pub struct Lesson<'a> {
+pub struct TrainingImage<'a> {
     /// Its size before padding.
     pub size: ImageSize,
     /// Its objects.
@@ -86,7 +86,7 @@ impl<B: Backend> MaskRcnn<B> {
     pub fn losses(
         &self,
         images: Tensor<B, 4>,
-        lessons: &[Lesson<'_>],
+        lessons: &[TrainingImage<'_>],
         mode: BatchMode,
         random: &mut ChaCha8Rng,
     ) -> DetectionLosses<B> {
@@ -135,7 +135,7 @@ impl<B: Backend> MaskRcnn<B> {
         &self,
         scores: AnchorScores<B>,
         anchors: &[BoundingBox],
-        lessons: &[Lesson<'_>],
+        lessons: &[TrainingImage<'_>],
         random: &mut ChaCha8Rng,
     ) -> [Tensor<B, 1>; 2] {
         let sampler = self.layout.anchor_sampler;
@@ -174,7 +174,7 @@ impl<B: Backend> MaskRcnn<B> {
         &self,
         image: usize,
         regions: &[BoundingBox],
-        lesson: &Lesson<'_>,
+        lesson: &TrainingImage<'_>,
         random: &mut ChaCha8Rng,
     ) -> Vec<Example> {
         let labels = Matcher::PROPOSALS.labels(regions, lesson.objects);
@@ -195,7 +195,7 @@ impl<B: Backend> MaskRcnn<B> {
         &self,
         reader: &RegionReader<'_, B>,
         examples: &[Example],
-        lessons: &[Lesson<'_>],
+        lessons: &[TrainingImage<'_>],
     ) -> [Tensor<B, 1>; 2] {
         let device = reader.levels[0].device();
         if examples.is_empty() {
@@ -230,7 +230,7 @@ impl<B: Backend> MaskRcnn<B> {
         &self,
         reader: &RegionReader<'_, B>,
         examples: &[Example],
-        lessons: &[Lesson<'_>],
+        lessons: &[TrainingImage<'_>],
     ) -> Option<Tensor<B, 1>> {
         if !self.roi_heads.has_masks() {
             return None;

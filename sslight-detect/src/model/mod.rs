@@ -12,7 +12,7 @@ mod regions;
 
 pub use detector::{DetectorError, MaskRcnn, MaskRcnnConfig};
 pub use heads::MASK_SIDE;
-pub use inference::{Detection, DetectionLimits};
+pub use inference::{DetectedObject, DetectionLimits};
 pub use layout::{Layout, NoStages, ProposalLimits};
-pub use learning::{DetectionLosses, Lesson, NoMasks, ObjectMasks};
+pub use learning::{DetectionLosses, NoMasks, ObjectMasks, TrainingImage};
 pub use proposals::{ImageSize, Proposal};
