@@ -10,13 +10,11 @@ use super::BoundingBox;
 /// If there is not one score a box.
 pub fn suppress(boxes: &[BoundingBox], scores: &[f32], threshold: f32) -> Vec<usize> {
     let order = by_score(boxes.len(), scores);
-    keep(&Columns::of(boxes, &order), threshold, |_, _| true)
-        .into_iter()
-        .map(|rank| order[rank])
-        .collect()
+    let kept = keep(&Columns::of(boxes, &order), threshold);
+    kept.into_iter().map(|rank| order[rank]).collect()
 }
 
-/// [`suppress`] among boxes of the same class.
+/// [`suppress`] among boxes of the same class, those of all classes by descending score.
 ///
 /// # Panics
 /// If there is not one score and one class a box.
@@ -28,11 +26,17 @@ pub fn suppress_by_class(
 ) -> Vec<usize> {
     assert_eq!(boxes.len(), classes.len(), "one class a box");
     let order = by_score(boxes.len(), scores);
-    let same = |left: usize, right: usize| classes[order[left]] == classes[order[right]];
-    keep(&Columns::of(boxes, &order), threshold, same)
-        .into_iter()
-        .map(|rank| order[rank])
-        .collect()
+    // Ranks by class, and within a class in their order: classes never meet.
+    let mut ranks: Vec<usize> = (0..order.len()).collect();
+    ranks.sort_by_key(|rank| classes[order[*rank]]);
+    let mut kept: Vec<usize> = Vec::new();
+    for ranks in ranks.chunk_by(|one, next| classes[order[*one]] == classes[order[*next]]) {
+        let of_class: Vec<usize> = ranks.iter().map(|rank| order[*rank]).collect();
+        let stay = keep(&Columns::of(boxes, &of_class), threshold);
+        kept.extend(stay.into_iter().map(|at| ranks[at]));
+    }
+    kept.sort_unstable();
+    kept.into_iter().map(|rank| order[rank]).collect()
 }
 
 fn by_score(boxes: usize, scores: &[f32]) -> Vec<usize> {
@@ -69,29 +73,22 @@ impl Columns {
     }
 }
 
-/// Ranks of the boxes that stay. `meets` says whether the first may suppress the second at all.
-fn keep(columns: &Columns, threshold: f32, meets: impl Fn(usize, usize) -> bool) -> Vec<usize> {
+/// The places of the boxes that stay.
+fn keep(columns: &Columns, threshold: f32) -> Vec<usize> {
     let count = columns.area.len();
     let mut suppressed = vec![false; count];
-    let mut overlaps = vec![false; count];
     let mut kept = Vec::new();
     for rank in 0..count {
-        if suppressed[rank] {
-            continue;
-        }
-        kept.push(rank);
-        overlapping(columns, rank, threshold, &mut overlaps);
-        for other in rank + 1..count {
-            if overlaps[other] && meets(rank, other) {
-                suppressed[other] = true;
-            }
+        if !suppressed[rank] {
+            kept.push(rank);
+            suppress_later(columns, rank, threshold, &mut suppressed);
         }
     }
     kept
 }
 
-/// Whether each later box overlaps that of `rank` by more than `threshold`.
-fn overlapping(columns: &Columns, rank: usize, threshold: f32, overlaps: &mut [bool]) {
+/// Marks each later box that overlaps that of `rank` by more than `threshold`.
+fn suppress_later(columns: &Columns, rank: usize, threshold: f32, suppressed: &mut [bool]) {
     let (x0, y0) = (columns.x0[rank], columns.y0[rank]);
     let (x1, y1) = (columns.x1[rank], columns.y1[rank]);
     let area = columns.area[rank];
@@ -102,13 +99,13 @@ fn overlapping(columns: &Columns, rank: usize, threshold: f32, overlaps: &mut [b
         .zip(&columns.x1[later.clone()])
         .zip(&columns.y1[later.clone()])
         .zip(&columns.area[later.clone()]);
-    for (overlap, ((((ox0, oy0), ox1), oy1), other)) in overlaps[later].iter_mut().zip(corners) {
+    for (mark, ((((ox0, oy0), ox1), oy1), other)) in suppressed[later].iter_mut().zip(corners) {
         let width = (if *ox1 < x1 { *ox1 } else { x1 }) - (if *ox0 > x0 { *ox0 } else { x0 });
         let height = (if *oy1 < y1 { *oy1 } else { y1 }) - (if *oy0 > y0 { *oy0 } else { y0 });
         let width = if width > 0.0 { width } else { 0.0 };
         let height = if height > 0.0 { height } else { 0.0 };
         let intersection = width * height;
-        *overlap = intersection / (area + other - intersection) > threshold;
+        *mark |= intersection / (area + other - intersection) > threshold;
     }
 }
 
