@@ -174,6 +174,7 @@ mod tests {
             feature_std: None,
             embedding_std: None,
             queue_age: None,
+            losses: Default::default(),
             images_per_s: 812.4,
             data_wait: 0.031,
             total_steps: 620,
@@ -190,6 +191,7 @@ mod tests {
             epoch: 1,
             step: 124,
             loss: 5.5,
+            scores: Default::default(),
             seconds: 61.2,
             ..Default::default()
         };
@@ -220,6 +222,7 @@ mod tests {
             knn_before: None,
             knn_pixels: None,
             knn_protocol: None,
+            scores: Default::default(),
             seconds: 3.0,
             out: "runs/demo".into(),
         };
@@ -241,6 +244,7 @@ mod tests {
             knn_before: Some(70.25),
             knn_pixels: Some(8.5),
             knn_protocol: Some("20-NN".to_owned()),
+            scores: Default::default(),
             seconds: 1.0,
             out: "runs/demo".into(),
         };

@@ -10,6 +10,7 @@ mod error;
 mod loader;
 mod order;
 mod sample;
+mod single;
 mod stream;
 
 pub use batch::{DetectionBatch, Targets};
@@ -18,4 +19,5 @@ pub use error::LoadingError;
 pub use loader::DetectionLoader;
 pub use order::{Draw, GroupedOrder};
 pub use sample::{PlannedSample, resized};
+pub use single::{PreparedImage, prepare};
 pub use stream::DetectionStream;
