@@ -7,6 +7,7 @@
 //! * [`masks`]: what a mask head learns of an object, and what its answer covers on an image.
 //! * [`model`]: the network, generic over the backend.
 //! * [`losses`]: the terms of its loss.
+//! * [`scenes`]: a data set of which every pixel is known.
 
 pub mod annotations;
 pub mod geometry;
@@ -14,3 +15,4 @@ pub mod loading;
 pub mod losses;
 pub mod masks;
 pub mod model;
+pub mod scenes;
