@@ -2,6 +2,7 @@
 //! pyramid (Lin et al., 2017).
 //!
 //! * [`annotations`]: annotated images in COCO's and Pascal VOC's formats, and COCO's average precision.
+//! * [`drawing`]: pictures of what was found.
 //! * [`geometry`]: boxes, anchors, box coding, matching, suppression. Host code without tensors.
 //! * [`loading`]: batches of annotated images, resized, normalised and padded, with their targets.
 //! * [`masks`]: what a mask head learns of an object, and what its answer covers on an image.
@@ -10,6 +11,7 @@
 //! * [`scenes`]: a data set of which every pixel is known.
 
 pub mod annotations;
+pub mod drawing;
 pub mod geometry;
 pub mod loading;
 pub mod losses;
