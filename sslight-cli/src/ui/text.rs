@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use sslight_core::observe::{End, EpochReport, StartInfo, StepReport, Summary};
 
 /// What a run is, before its first step.
@@ -63,11 +64,22 @@ pub fn epoch_text(report: &EpochReport, epochs: usize) -> String {
     if let Some(rank) = report.effective_rank {
         text.push_str(&format!("  effective rank {rank:.1}"));
     }
+    text.push_str(&scores_text(&report.scores));
     text.push_str(&format!(
         "  {}",
         duration(Duration::from_secs_f64(report.seconds.max(0.0)))
     ));
     text
+}
+
+/// The average precision of boxes and masks, as far as they were measured.
+fn scores_text(scores: &Map<String, Value>) -> String {
+    let of = |name: &str| scores.get(name).and_then(Value::as_f64);
+    let kinds = [("box", "box_ap", "box_ap50"), ("mask", "mask_ap", "mask_ap50")];
+    let texts = kinds.into_iter().filter_map(|(kind, ap, ap50)| {
+        Some(format!("  {kind} AP {:.2} (AP50 {:.2})", of(ap)?, of(ap50)?))
+    });
+    texts.collect()
 }
 
 /// How a run ended.
@@ -82,10 +94,11 @@ pub fn summary_text(summary: &Summary) -> String {
         .map(|top1| format!(", kNN {top1:.2} %"))
         .unwrap_or_default();
     format!(
-        "{end}: {} steps in {}, loss {:.4}{knn}; see {}",
+        "{end}: {} steps in {}, loss {:.4}{knn}{}; see {}",
         summary.steps,
         duration(Duration::from_secs_f64(summary.seconds.max(0.0))),
         summary.loss,
+        scores_text(&summary.scores),
         summary.out.display()
     )
 }

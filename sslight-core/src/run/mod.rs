@@ -76,7 +76,7 @@ pub use saved::{SavedNetwork, SavedNetworks};
 pub use sources::{open_both, open_options, open_train, open_validation};
 pub use sslight_kernels::roofline::Roofline;
 pub use sslight_models::weights::Role;
-pub use state::RunState;
+pub use state::{RunState, STATE_FILE};
 pub use stopwatch::Stopwatch;
 pub use trial::{
     EvaluationTrial, MemoryPoint, Shortened, Trial, TrialDisk, TrialMemory, TrialOptions,

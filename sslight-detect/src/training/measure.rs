@@ -3,6 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use serde_json::{Map, Value};
 use sslight_core::observe::StopHandle;
+use sslight_data::progress::Work;
 use sslight_models::backend::Backend;
 
 use super::detector::{Scores, image_size};
@@ -21,7 +22,7 @@ pub struct Use {
     pub limits: DetectionLimits,
 }
 
-/// Everything that is found on the images of a set. `tell` is called with the images that are done.
+/// Everything that is found on the images of a set.
 ///
 /// # Errors
 /// If an image cannot be read, or someone asked for the end.
@@ -31,17 +32,16 @@ pub fn find<B: Backend>(
     how: &Use,
     device: &B::Device,
     stop: &StopHandle,
-    tell: &mut dyn FnMut(usize),
 ) -> Result<Vec<Detection>, DetectError> {
     let loader = DetectionLoader::new(set.clone(), how.loading.clone())?;
     let mut found = Vec::new();
-    let mut done = 0;
+    let work = Work::begin("finding objects", "images", Some(set.images.len()));
     for batch in loader.testing() {
         let batch = batch?;
         if stop.is_requested() {
             return Err(DetectError::Interrupted);
         }
-        done += batch.len();
+        work.add(batch.len());
         let shape = [batch.len(), 3, batch.height, batch.width];
         let images = Tensor::from_data(TensorData::new(batch.images, shape), device);
         let sizes: Vec<_> = batch.sizes.iter().map(|size| image_size(*size)).collect();
@@ -63,7 +63,6 @@ pub fn find<B: Backend>(
                 });
             }
         }
-        tell(done);
     }
     Ok(found)
 }

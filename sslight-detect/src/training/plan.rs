@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sslight_core::checkpoint::{CheckpointStore, Keep};
 use sslight_core::config::{ConfigError, Difference, ResolvedVerb, Resume, VerbKeys};
 use sslight_core::run::health::GradientWatch;
-use sslight_core::run::{Course, FolderPlan, RunError};
+use sslight_core::run::{Course, FolderPlan, RunError, RunFolder, STATE_FILE};
 
 use super::DetectConfig;
 
@@ -71,6 +72,15 @@ const FREE_TO_CHANGE: &[&str] = &[
 
 /// Keys that decide which tensors a checkpoint has.
 const SHAPING: &[&str] = &["backbone", "masks"];
+
+/// Images that the run of a folder was trained on, if its newest checkpoint tells.
+pub fn trained_on(run: &Path) -> Option<usize> {
+    let store = CheckpointStore::new(RunFolder::checkpoints_of(run), Keep::last(1));
+    let (found, _) = store.newest().ok()?;
+    let text = store.read_file(found?.step, STATE_FILE).ok()?;
+    let state: DetectState = serde_json::from_slice(&text).ok()?;
+    Some(state.data?.images)
+}
 
 impl Course for DetectState {
     fn step(&self) -> usize {

@@ -141,7 +141,7 @@ impl<B: AutodiffBackend> DetectSession<B> {
         let started = Instant::now();
         let network = model.network.valid();
         let stop = &self.keeper.stop;
-        let found = find(&network, set, &self.how, &self.device, stop, &mut |_| {});
+        let found = find(&network, set, &self.how, &self.device, stop);
         let measured = found
             .and_then(|found| scores(set, &found, self.masks))
             .map_err(DetectError::into_run)?;

@@ -1,0 +1,132 @@
+//! `sslight detect eval`.
+
+use std::path::Path;
+use std::time::Instant;
+
+use burn::tensor::backend::AutodiffBackend;
+use sslight_core::config::{Problem, Problems};
+use sslight_core::run::DetectionRecord;
+use sslight_detect::annotations::write_results;
+use sslight_detect::training::{
+    DetectError, Measured, SavedDetector, Use, find, open, scores, trained_on,
+};
+
+use crate::args::DetectEvalArgs;
+use crate::backend::{self, with_engine};
+use crate::exit::{CliError, Outcome};
+use crate::train::stop_and_leave_nothing;
+use crate::ui;
+
+/// Measures a detector on the validation images of its run, or on those that `val_data` names.
+pub fn run(args: &DetectEvalArgs) -> Result<Outcome, CliError> {
+    let resolved = super::resolve(Some(&args.detector), &args.words)?;
+    let config = &resolved.settings;
+    let Some(annotations) = &config.val_data else {
+        let advice = "give val_data=PATH: annotations to measure on";
+        let key = "val_data";
+        let problems = Problems(vec![Problem::Missing { key, advice }]);
+        return Err(CliError::Config(problems.into()));
+    };
+    let engine = backend::choose(config.backend)?;
+    let stop = stop_and_leave_nothing()?;
+    let run = super::run_of(&args.detector);
+    let mut notices = Vec::new();
+    let set = open(
+        Path::new(annotations),
+        config.val_images.as_deref(),
+        &mut notices,
+    )?;
+    notices.iter().for_each(|notice| ui::warn(&notice.text));
+    let started = Instant::now();
+    let measured = with_engine!(engine, |B, device| {
+        type Plain = <B as AutodiffBackend>::InnerBackend;
+        let detector = SavedDetector::<Plain>::open(&args.detector, &device)?;
+        let set = set.with_class_names(&detector.classes).map_err(DetectError::from)?;
+        let how = Use {
+            loading: sslight_detect::loading::LoadingConfig {
+                batch_size: config.test.batch_size,
+                workers: config.worker_count(),
+                ..detector.loading.clone()
+            },
+            limits: config.limits(),
+        };
+        let found = find(&detector.network, &set, &how, &device, &stop)?;
+        if let Some(file) = &args.write {
+            write_results(&set, &found, file).map_err(DetectError::from)?;
+        }
+        let scores = scores(&set, &found, detector.masks)?;
+        let measured = Measured {
+            subject: detector.path.display().to_string(),
+            step: detector.step,
+            config: run.as_ref().map(|_| config),
+            train_images: run.as_deref().and_then(trained_on),
+            backbone: detector.backbone.to_string(),
+            set: &set,
+            scores: &scores,
+            sides: [how.loading.test_side, how.loading.longest_side],
+            seconds: started.elapsed().as_secs_f64(),
+            backend: engine.choice().to_string(),
+        };
+        Ok::<_, DetectError>(measured.record())
+    });
+    let record = match measured {
+        Err(DetectError::Interrupted) => return Ok(Outcome::Interrupted),
+        measured => measured?,
+    };
+    let beside = args.detector.parent().unwrap_or(Path::new("."));
+    let folder = run.as_deref().unwrap_or(beside);
+    let results = record.add_to(folder)?;
+    ui::show(args.output.json, &record, || text(&record, &results))?;
+    ui::hint(ui::Done::Evaluated { folder });
+    Ok(Outcome::Done)
+}
+
+/// The numbers with the paper's under them, and those of the classes.
+fn text(record: &DetectionRecord, results: &Path) -> String {
+    let mut text = format!(
+        "{} images, {} classes; {}\n",
+        record.validation_images, record.classes, record.protocol
+    );
+    let number = |value: Option<&serde_json::Value>| {
+        let number = value.and_then(serde_json::Value::as_f64);
+        number.map_or("-".to_owned(), |number| format!("{number:.2}"))
+    };
+    let names = ["ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"];
+    let head = ["AP", "AP50", "AP75", "small", "medium", "large"];
+    text.push_str(&format!("{:<8}", ""));
+    head.iter().for_each(|name| text.push_str(&format!("{name:>8}")));
+    let paper = record.paper.as_ref();
+    for kind in ["box", "mask"] {
+        let rows = [(kind.to_owned(), Some(&record.scores)), ("  paper".to_owned(), paper)];
+        for (title, numbers) in rows {
+            let Some(numbers) = numbers else { continue };
+            if !numbers.keys().any(|key| key.starts_with(kind)) {
+                continue;
+            }
+            text.push_str(&format!("\n{title:<8}"));
+            for name in names {
+                let value = numbers.get(&format!("{kind}_{name}"));
+                text.push_str(&format!("{:>8}", number(value)));
+            }
+        }
+    }
+    let width = record.per_class.iter().map(|class| class.name.chars().count());
+    let width = width.max().unwrap_or(0).max(8);
+    for class in &record.per_class {
+        let of = |score: Option<f64>| score.map_or("-".to_owned(), |score| format!("{score:.2}"));
+        text.push_str(&format!(
+            "\n  {:<width$}  box {:>6}",
+            class.name,
+            of(class.box_ap)
+        ));
+        if class.mask_ap.is_some() {
+            text.push_str(&format!("  mask {:>6}", of(class.mask_ap)));
+        }
+    }
+    text.push_str(&format!(
+        "\n{:.1} s; result added to {}",
+        record.seconds,
+        results.display()
+    ));
+    text
+}

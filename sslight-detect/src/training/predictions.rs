@@ -1,0 +1,180 @@
+//! What a detector finds on images without annotations, as files: a picture each, and COCO's result file.
+
+use std::path::{Path, PathBuf};
+
+use hotcoco::mask::rle_to_string;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder as _};
+use serde::Serialize;
+use sslight_core::fsio::{WithPath, replace};
+use sslight_data::Image;
+use sslight_models::backend::Backend;
+
+use super::saved::{FoundObject, SavedDetector};
+use super::{DetectConfig, DetectError};
+use crate::drawing::{Drawn, draw};
+use crate::model::DetectionLimits;
+
+/// The file of results in the folder of predictions.
+pub const RESULTS_JSON: &str = "detections.json";
+
+/// Looks at images and writes down what is on them.
+pub struct Predictor<'a, B: Backend> {
+    detector: &'a SavedDetector<B>,
+    limits: DetectionLimits,
+    out: PathBuf,
+    lines: Vec<Line>,
+    /// Names of pictures that are taken.
+    taken: Vec<String>,
+    images: u64,
+}
+
+/// What was found on an image.
+#[derive(Debug, Clone, Serialize)]
+pub struct Prediction {
+    /// The image.
+    pub image: String,
+    /// Its picture with boxes and masks.
+    pub picture: PathBuf,
+    /// The objects, the surest first.
+    pub objects: Vec<PredictedObject>,
+}
+
+/// An object in words.
+#[derive(Debug, Clone, Serialize)]
+pub struct PredictedObject {
+    /// Its class.
+    pub name: String,
+    /// How sure the detector is, 0 to 1.
+    pub score: f32,
+    /// Left, top, width and height in pixels.
+    pub bbox: [f32; 4],
+}
+
+/// A line of COCO's result file. Names are added for readers who have no annotations to look ids up in.
+#[derive(Serialize)]
+struct Line {
+    image_id: u64,
+    file_name: String,
+    category_id: usize,
+    category: String,
+    bbox: [f32; 4],
+    score: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segmentation: Option<Code>,
+}
+
+#[derive(Serialize)]
+struct Code {
+    size: [u32; 2],
+    counts: String,
+}
+
+impl<'a, B: Backend> Predictor<'a, B> {
+    /// Puts files into the folder `out`, which is made.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn new(
+        detector: &'a SavedDetector<B>,
+        config: &DetectConfig,
+        out: &Path,
+    ) -> Result<Self, DetectError> {
+        std::fs::create_dir_all(out).on(out, "create")?;
+        Ok(Self {
+            detector,
+            limits: config.limits(),
+            out: out.to_owned(),
+            lines: Vec::new(),
+            taken: Vec::new(),
+            images: 0,
+        })
+    }
+
+    /// Looks at an image and draws what is found.
+    ///
+    /// # Errors
+    /// If the picture cannot be written.
+    pub fn look(&mut self, name: &str, image: &Image) -> Result<Prediction, DetectError> {
+        let objects = self.detector.look(image, self.limits)?;
+        self.images += 1;
+        let name_of = |object: &FoundObject| {
+            let name = self.detector.classes.get(object.class);
+            name.cloned().unwrap_or_default()
+        };
+        let drawn: Vec<Drawn> = objects
+            .iter()
+            .map(|object| Drawn {
+                bounds: object.bounds,
+                class: object.class,
+                name: name_of(object),
+                score: Some(object.score),
+                mask: object.mask.clone(),
+            })
+            .collect();
+        let told = objects
+            .iter()
+            .map(|object| PredictedObject {
+                name: name_of(object),
+                score: object.score,
+                bbox: object.bounds.to_xywh(),
+            })
+            .collect();
+        let lines: Vec<Line> = objects.iter().map(|object| Line {
+            image_id: self.images,
+            file_name: name.to_owned(),
+            // As in COCO, categories are counted from 1.
+            category_id: object.class + 1,
+            category: name_of(object),
+            bbox: object.bounds.to_xywh(),
+            score: object.score,
+            segmentation: object.mask.as_ref().map(|mask| Code {
+                size: [mask.h, mask.w],
+                counts: rle_to_string(mask),
+            }),
+        }).collect();
+        self.lines.extend(lines);
+        let picture = self.out.join(self.free_name(name));
+        replace(&picture, &png(&draw(image, &drawn), &picture)?)?;
+        Ok(Prediction {
+            image: name.to_owned(),
+            picture,
+            objects: told,
+        })
+    }
+
+    /// Writes the file of results; its path.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(self) -> Result<PathBuf, DetectError> {
+        let path = self.out.join(RESULTS_JSON);
+        let text = serde_json::to_vec(&self.lines).map_err(std::io::Error::other);
+        replace(&path, &text.on(&path, "write")?)?;
+        Ok(path)
+    }
+
+    /// The name of an image's picture: its own, and a number if two images in different folders share it.
+    fn free_name(&mut self, image: &str) -> String {
+        let stem = Path::new(image).file_stem().map_or("image".into(), |stem| {
+            stem.to_string_lossy().into_owned()
+        });
+        let mut name = format!("{stem}.png");
+        let mut number = 2;
+        while self.taken.contains(&name) {
+            name = format!("{stem}-{number}.png");
+            number += 1;
+        }
+        self.taken.push(name.clone());
+        name
+    }
+}
+
+fn png(image: &Image, path: &Path) -> Result<Vec<u8>, DetectError> {
+    let mut bytes = Vec::new();
+    let (width, height) = (image.width as u32, image.height as u32);
+    let written =
+        PngEncoder::new(&mut bytes).write_image(&image.pixels, width, height, ExtendedColorType::Rgb8);
+    written.map_err(std::io::Error::other).on(path, "write")?;
+    Ok(bytes)
+}
