@@ -3,11 +3,11 @@
 /// Red, green and blue, 0 to 255.
 pub(super) type Colour = [u8; 3];
 
-pub(super) const BLACK: Colour = [0, 0, 0];
-pub(super) const WHITE: Colour = [255, 255, 255];
+const BLACK: Colour = [0, 0, 0];
+const WHITE: Colour = [255, 255, 255];
 
 /// Of the first classes: those of Okabe and Ito (2008) without black, which most kinds of colour vision tell apart, and then those
-/// of Tol's scheme `muted` that differ from them.
+/// of Tol's scheme `muted` that differ from them, and a grey.
 const CLASSES: [Colour; 13] = [
     [230, 159, 0],
     [86, 180, 233],
@@ -17,11 +17,11 @@ const CLASSES: [Colour; 13] = [
     [213, 94, 0],
     [204, 121, 167],
     [51, 34, 136],
-    [136, 204, 238],
     [136, 34, 85],
     [153, 153, 51],
     [17, 119, 51],
     [170, 68, 153],
+    [140, 140, 140],
 ];
 /// The golden angle in turns: hues that follow each other by it never meet.
 const GOLDEN_ANGLE: f64 = 0.381_966_011_250_105;

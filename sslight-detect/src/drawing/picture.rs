@@ -6,13 +6,14 @@ use sslight_data::Image;
 
 use super::Drawn;
 use super::canvas::{self, Area};
-use super::colours::{BLACK, Colour, class_colour};
+use super::colours::{Colour, class_colour, ink_on};
 use super::tags::{self, Style, Tag};
 
 /// How much of its colour a mask puts on the image, inside and at its outline.
 const INSIDE: f32 = 0.35;
 const OUTLINE: f32 = 0.9;
-/// How much darker the image is beside a frame, so that frames are seen on pictures of their own colour.
+/// How much darker the image is beside a light frame, or lighter beside a dark one, so that frames are seen on pictures of their own
+/// colour.
 const HALO: f32 = 0.4;
 /// Longest side of an enlarged picture.
 const LONGEST: usize = 16_384;
@@ -100,7 +101,7 @@ fn on_image(object: &Drawn, image: &Image, zoom: usize) -> Option<Area> {
     })
 }
 
-/// A frame whose middle is the border of the box, between two darker lines.
+/// A frame whose middle is the border of the box, between two lines of the other lightness.
 fn box_around(picture: &mut Image, bounds: Area, thickness: usize, colour: Colour) {
     let on_picture = |area: Area| Area {
         right: area.right.min(picture.width),
@@ -109,7 +110,7 @@ fn box_around(picture: &mut Image, bounds: Area, thickness: usize, colour: Colou
     };
     let outer = on_picture(bounds.grown(thickness / 2));
     let halo = on_picture(outer.grown(1));
-    canvas::frame(picture, halo, thickness + 2, BLACK, HALO);
+    canvas::frame(picture, halo, thickness + 2, ink_on(colour), HALO);
     canvas::frame(picture, outer, thickness, colour, 1.0);
 }
 

@@ -47,7 +47,10 @@ impl Garment {
         let grey: Vec<u8> = image.pixels.iter().step_by(3).copied().collect();
         let mut cloth: Vec<bool> = grey.iter().map(|value| *value > CLOTH).collect();
         for (value, limit) in [(true, SPECK), (false, HOLE)] {
-            for patch in small_patches(&cloth, width, value, limit) {
+            let patches = small_patches(&cloth, width, value, limit);
+            // What reaches the border of the image is beside the garment.
+            let kept = |patch: &&Vec<usize>| value || !reaches_border(patch, width, height);
+            for patch in patches.iter().filter(kept) {
                 patch.iter().for_each(|&at| cloth[at] = !value);
             }
         }
@@ -186,6 +189,14 @@ fn neighbours(at: usize, width: usize, height: usize) -> impl Iterator<Item = us
         .filter(move |near| *near != at)
 }
 
+/// Whether a pixel of a patch is at the border of the image.
+fn reaches_border(patch: &[usize], width: usize, height: usize) -> bool {
+    patch.iter().any(|at| {
+        let (column, row) = (at % width, at / width);
+        column == 0 || row == 0 || column + 1 == width || row + 1 == height
+    })
+}
+
 /// Connected patches of `value` with fewer than `limit` pixels.
 fn small_patches(cloth: &[bool], width: usize, value: bool, limit: usize) -> Vec<Vec<usize>> {
     let height = cloth.len() / width.max(1);
@@ -262,3 +273,7 @@ impl Cutout {
         self.pixels.iter().flatten().count()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

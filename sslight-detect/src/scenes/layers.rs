@@ -107,3 +107,58 @@ impl Layers {
         all
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn square(side: usize) -> Cutout {
+        Cutout {
+            width: side,
+            height: side,
+            pixels: vec![Some(0.5); side * side],
+        }
+    }
+
+    fn at(left: isize, top: isize) -> Corner {
+        Corner { left, top }
+    }
+
+    #[test]
+    fn a_later_object_hides_an_earlier_one_up_to_the_share_that_is_allowed() {
+        let mut layers = Layers::new(20);
+        layers.lay(&square(10), at(0, 0), 0.4).unwrap();
+        let before = layers.clone();
+        // Half of the first would be hidden.
+        assert!(layers.lay(&square(10), at(5, 0), 0.4).is_none());
+        assert_eq!(
+            (layers.owners.clone(), layers.areas.clone()),
+            (before.owners, before.areas)
+        );
+        let covered = layers.lay(&square(10), at(6, 0), 0.4).unwrap();
+        assert_eq!(covered.len(), 100);
+        // What is hidden already counts.
+        assert!(layers.lay(&square(1), at(0, 0), 0.4).is_none());
+        let [first, second] = &layers.visible()[..] else {
+            panic!("{}", layers.len());
+        };
+        assert_eq!((first.area, first.bounds), (60, [0, 5, 0, 9]));
+        assert_eq!((second.area, second.bounds), (100, [6, 15, 0, 9]));
+        assert!((0..400).all(|at| first.columns[at] + second.columns[at] <= 1));
+        // Columns come first: the pixel (6, 0) is the second object's.
+        assert_eq!((second.columns[6 * 20], second.columns[6]), (1, 0));
+    }
+
+    #[test]
+    fn the_border_hides_too() {
+        let mut layers = Layers::new(20);
+        assert!(layers.lay(&square(10), at(-5, 3), 0.4).is_none());
+        let covered = layers.lay(&square(10), at(-4, 3), 0.4).unwrap();
+        assert_eq!(covered.len(), 60);
+        assert_eq!(covered[0], (3 * 20, 0.5));
+        assert!(layers.lay(&square(10), at(14, 14), 0.4).is_none());
+        assert!(layers.lay(&square(10), at(isize::MAX, 0), 1.0).is_none());
+        assert!(layers.lay(&Cutout::default(), at(0, 0), 1.0).is_none());
+    }
+}
