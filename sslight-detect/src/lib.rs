@@ -18,5 +18,5 @@ pub mod loading;
 pub mod losses;
 pub mod masks;
 pub mod model;
-pub mod training;
 pub mod scenes;
+pub mod training;

@@ -51,7 +51,9 @@ fn run_of(detector: &Path) -> Option<PathBuf> {
 
 /// A checkpoint has a configuration too; its run stands above it.
 fn outermost(folder: &Path) -> PathBuf {
-    let above = folder.parent().filter(|parent| parent.ends_with("checkpoints"));
+    let above = folder
+        .parent()
+        .filter(|parent| parent.ends_with("checkpoints"));
     let run = above.and_then(Path::parent);
     run.filter(|run| run.join(CONFIG).is_file())
         .unwrap_or(folder)

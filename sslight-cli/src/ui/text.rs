@@ -75,9 +75,16 @@ pub fn epoch_text(report: &EpochReport, epochs: usize) -> String {
 /// The average precision of boxes and masks, as far as they were measured.
 fn scores_text(scores: &Map<String, Value>) -> String {
     let of = |name: &str| scores.get(name).and_then(Value::as_f64);
-    let kinds = [("box", "box_ap", "box_ap50"), ("mask", "mask_ap", "mask_ap50")];
+    let kinds = [
+        ("box", "box_ap", "box_ap50"),
+        ("mask", "mask_ap", "mask_ap50"),
+    ];
     let texts = kinds.into_iter().filter_map(|(kind, ap, ap50)| {
-        Some(format!("  {kind} AP {:.2} (AP50 {:.2})", of(ap)?, of(ap50)?))
+        Some(format!(
+            "  {kind} AP {:.2} (AP50 {:.2})",
+            of(ap)?,
+            of(ap50)?
+        ))
     });
     texts.collect()
 }

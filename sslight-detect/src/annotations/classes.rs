@@ -19,18 +19,26 @@ impl DetectionSet {
     ///
     /// # Errors
     /// If an image of this set has objects, crowds included, of a class that `other` does not have.
-    pub fn with_classes_of(mut self, other: &Self) -> Result<Self, AnnotationError> {
+    pub fn with_classes_of(self, other: &Self) -> Result<Self, AnnotationError> {
+        let names = other.classes.iter().map(|class| class.name.clone());
+        self.with_class_names(&names.collect::<Vec<_>>())
+    }
+
+    /// As [`with_classes_of`](Self::with_classes_of), with the names of the classes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn with_class_names(mut self, names: &[String]) -> Result<Self, AnnotationError> {
         let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (place, class) in other.classes.iter().enumerate() {
-            places.entry(&class.name).or_default().push(place);
+        for (place, name) in names.iter().enumerate() {
+            places.entry(name).or_default().push(place);
         }
         let counts = self.objects_of_categories();
-        let mut classes: Vec<Class> = other
-            .classes
+        let mut classes: Vec<Class> = names
             .iter()
-            .map(|class| Class {
+            .map(|name| Class {
                 id: None,
-                name: class.name.clone(),
+                name: name.clone(),
             })
             .collect();
         let mut met: HashMap<&str, usize> = HashMap::new();
@@ -47,7 +55,7 @@ impl DetectionSet {
                     return Err(AnnotationError::UnknownClass {
                         class: class.name.clone(),
                         objects,
-                        nearest: nearest(&class.name, &other.classes),
+                        nearest: nearest(&class.name, names),
                     });
                 }
             }
@@ -80,8 +88,8 @@ impl DetectionSet {
 }
 
 /// The names that are most like a word, as the end of a sentence.
-fn nearest(word: &str, classes: &[Class]) -> String {
-    let mut names: Vec<&str> = classes.iter().map(|class| &*class.name).collect();
+fn nearest(word: &str, names: &[String]) -> String {
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
     names.sort_by_key(|name| Reverse((1e6 * likeness(word, name)) as u64));
     names.dedup();
     names.truncate(SUGGESTED);

@@ -48,7 +48,7 @@ impl DetectionData {
         let validation = match &config.val_data {
             Some(path) => {
                 let set = open(Path::new(path), config.val_images.as_deref(), &mut notices)?;
-                Some(set)
+                Some(set.with_classes_of(&train)?)
             }
             None => None,
         };

@@ -52,13 +52,21 @@ mod tests {
 
     #[test]
     fn each_resolves_to_the_length_and_backbone_that_it_is_named_for() {
-        for named in configs().iter().filter(|named| named.name != "detect/scenes") {
+        for named in configs()
+            .iter()
+            .filter(|named| named.name != "detect/scenes")
+        {
             let config = DetectConfig::default()
                 .resolve(configs(), &[named.name])
                 .unwrap()
                 .settings;
             let twice = named.name.ends_with("-2x");
-            assert_eq!(config.steps, if twice { 180_000 } else { 90_000 }, "{}", named.name);
+            assert_eq!(
+                config.steps,
+                if twice { 180_000 } else { 90_000 },
+                "{}",
+                named.name
+            );
             let backbone = config.backbone.to_string();
             assert!(named.name.contains(&backbone), "{}", named.name);
             assert!(named.summary().contains("COCO"), "{}", named.name);

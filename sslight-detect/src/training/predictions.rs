@@ -120,21 +120,25 @@ impl<'a, B: Backend> Predictor<'a, B> {
                 bbox: object.bounds.to_xywh(),
             })
             .collect();
-        let lines: Vec<Line> = objects.iter().map(|object| Line {
-            image_id: self.images,
-            file_name: name.to_owned(),
-            // As in COCO, categories are counted from 1.
-            category_id: object.class + 1,
-            category: name_of(object),
-            bbox: object.bounds.to_xywh(),
-            score: object.score,
-            segmentation: object.mask.as_ref().map(|mask| Code {
-                size: [mask.h, mask.w],
-                counts: rle_to_string(mask),
-            }),
-        }).collect();
+        let lines: Vec<Line> = objects
+            .iter()
+            .map(|object| Line {
+                image_id: self.images,
+                file_name: name.to_owned(),
+                // As in COCO, categories are counted from 1.
+                category_id: object.class + 1,
+                category: name_of(object),
+                bbox: object.bounds.to_xywh(),
+                score: object.score,
+                segmentation: object.mask.as_ref().map(|mask| Code {
+                    size: [mask.h, mask.w],
+                    counts: rle_to_string(mask),
+                }),
+            })
+            .collect();
         self.lines.extend(lines);
-        let picture = self.out.join(self.free_name(name));
+        let file = self.free_name(name);
+        let picture = self.out.join(file);
         replace(&picture, &png(&draw(image, &drawn), &picture)?)?;
         Ok(Prediction {
             image: name.to_owned(),
@@ -156,9 +160,9 @@ impl<'a, B: Backend> Predictor<'a, B> {
 
     /// The name of an image's picture: its own, and a number if two images in different folders share it.
     fn free_name(&mut self, image: &str) -> String {
-        let stem = Path::new(image).file_stem().map_or("image".into(), |stem| {
-            stem.to_string_lossy().into_owned()
-        });
+        let stem = Path::new(image)
+            .file_stem()
+            .map_or("image".into(), |stem| stem.to_string_lossy().into_owned());
         let mut name = format!("{stem}.png");
         let mut number = 2;
         while self.taken.contains(&name) {
@@ -173,8 +177,12 @@ impl<'a, B: Backend> Predictor<'a, B> {
 fn png(image: &Image, path: &Path) -> Result<Vec<u8>, DetectError> {
     let mut bytes = Vec::new();
     let (width, height) = (image.width as u32, image.height as u32);
-    let written =
-        PngEncoder::new(&mut bytes).write_image(&image.pixels, width, height, ExtendedColorType::Rgb8);
+    let written = PngEncoder::new(&mut bytes).write_image(
+        &image.pixels,
+        width,
+        height,
+        ExtendedColorType::Rgb8,
+    );
     written.map_err(std::io::Error::other).on(path, "write")?;
     Ok(bytes)
 }

@@ -56,13 +56,23 @@ struct Told {
 /// Composes scenes to train and to measure on.
 pub fn run(args: &DetectComposeArgs) -> Result<Outcome, CliError> {
     let words = VerbWords::parse(KEYS, &args.words)?;
-    let out = words.path("out")?.unwrap_or_else(|| PathBuf::from("scenes"));
+    let out = words
+        .path("out")?
+        .unwrap_or_else(|| PathBuf::from("scenes"));
     let defaults = SceneConfig::default();
     let side = words.at_least("side", 32)?.unwrap_or(defaults.side);
     let seed: u64 = words.at_least("seed", 0)?.unwrap_or(0);
     let parts = [
-        ("train", Split::Train, words.at_least("train", 1)?.unwrap_or(1000)),
-        ("val", Split::Validation, words.at_least("val", 1)?.unwrap_or(200)),
+        (
+            "train",
+            Split::Train,
+            words.at_least("train", 1)?.unwrap_or(1000),
+        ),
+        (
+            "val",
+            Split::Validation,
+            words.at_least("val", 1)?.unwrap_or(200),
+        ),
     ];
     let mut told = Vec::new();
     for (name, split, images) in parts {

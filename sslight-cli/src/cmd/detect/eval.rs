@@ -5,11 +5,15 @@ use std::time::Instant;
 
 use burn::tensor::backend::AutodiffBackend;
 use sslight_core::config::{Problem, Problems};
+use sslight_core::observe::StopHandle;
 use sslight_core::run::DetectionRecord;
-use sslight_detect::annotations::write_results;
+use sslight_detect::annotations::{DetectionSet, write_results};
+use sslight_detect::loading::LoadingConfig;
 use sslight_detect::training::{
-    DetectError, Measured, SavedDetector, Use, find, open, scores, trained_on,
+    DetectConfig, DetectError, Measured, SavedDetector, Use, find, open, scores, trained_on,
 };
+
+use sslight_models::backend::Backend;
 
 use crate::args::DetectEvalArgs;
 use crate::backend::{self, with_engine};
@@ -37,37 +41,15 @@ pub fn run(args: &DetectEvalArgs) -> Result<Outcome, CliError> {
         &mut notices,
     )?;
     notices.iter().for_each(|notice| ui::warn(&notice.text));
-    let started = Instant::now();
+    let asked = Asked {
+        detector: &args.detector,
+        run: run.as_deref(),
+        write: args.write.as_deref(),
+        config,
+        backend: engine.choice().to_string(),
+    };
     let measured = with_engine!(engine, |B, device| {
-        type Plain = <B as AutodiffBackend>::InnerBackend;
-        let detector = SavedDetector::<Plain>::open(&args.detector, &device)?;
-        let set = set.with_class_names(&detector.classes).map_err(DetectError::from)?;
-        let how = Use {
-            loading: sslight_detect::loading::LoadingConfig {
-                batch_size: config.test.batch_size,
-                workers: config.worker_count(),
-                ..detector.loading.clone()
-            },
-            limits: config.limits(),
-        };
-        let found = find(&detector.network, &set, &how, &device, &stop)?;
-        if let Some(file) = &args.write {
-            write_results(&set, &found, file).map_err(DetectError::from)?;
-        }
-        let scores = scores(&set, &found, detector.masks)?;
-        let measured = Measured {
-            subject: detector.path.display().to_string(),
-            step: detector.step,
-            config: run.as_ref().map(|_| config),
-            train_images: run.as_deref().and_then(trained_on),
-            backbone: detector.backbone.to_string(),
-            set: &set,
-            scores: &scores,
-            sides: [how.loading.test_side, how.loading.longest_side],
-            seconds: started.elapsed().as_secs_f64(),
-            backend: engine.choice().to_string(),
-        };
-        Ok::<_, DetectError>(measured.record())
+        measure::<<B as AutodiffBackend>::InnerBackend>(&asked, set, &stop, &device)
     });
     let record = match measured {
         Err(DetectError::Interrupted) => return Ok(Outcome::Interrupted),
@@ -79,6 +61,55 @@ pub fn run(args: &DetectEvalArgs) -> Result<Outcome, CliError> {
     ui::show(args.output.json, &record, || text(&record, &results))?;
     ui::hint(ui::Done::Evaluated { folder });
     Ok(Outcome::Done)
+}
+
+/// What is to be measured.
+struct Asked<'a> {
+    detector: &'a Path,
+    /// The run that it is of.
+    run: Option<&'a Path>,
+    /// A file for what is found.
+    write: Option<&'a Path>,
+    config: &'a DetectConfig,
+    backend: String,
+}
+
+fn measure<B: Backend>(
+    asked: &Asked<'_>,
+    set: DetectionSet,
+    stop: &StopHandle,
+    device: &B::Device,
+) -> Result<DetectionRecord, DetectError> {
+    let started = Instant::now();
+    let config = asked.config;
+    let detector = SavedDetector::<B>::open(asked.detector, device)?;
+    let set = set.with_class_names(&detector.classes)?;
+    let how = Use {
+        loading: LoadingConfig {
+            batch_size: config.test.batch_size,
+            workers: config.worker_count(),
+            ..detector.loading.clone()
+        },
+        limits: config.limits(),
+    };
+    let found = find(&detector.network, &set, &how, device, stop)?;
+    if let Some(file) = asked.write {
+        write_results(&set, &found, file)?;
+    }
+    let scores = scores(&set, &found, detector.masks)?;
+    let measured = Measured {
+        subject: detector.path.display().to_string(),
+        step: detector.step,
+        config: asked.run.map(|_| config),
+        train_images: asked.run.and_then(trained_on),
+        backbone: detector.backbone.to_string(),
+        set: &set,
+        scores: &scores,
+        sides: [how.loading.test_side, how.loading.longest_side],
+        seconds: started.elapsed().as_secs_f64(),
+        backend: asked.backend.clone(),
+    };
+    Ok(measured.record())
 }
 
 /// The numbers with the paper's under them, and those of the classes.
@@ -94,10 +125,14 @@ fn text(record: &DetectionRecord, results: &Path) -> String {
     let names = ["ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large"];
     let head = ["AP", "AP50", "AP75", "small", "medium", "large"];
     text.push_str(&format!("{:<8}", ""));
-    head.iter().for_each(|name| text.push_str(&format!("{name:>8}")));
+    head.iter()
+        .for_each(|name| text.push_str(&format!("{name:>8}")));
     let paper = record.paper.as_ref();
     for kind in ["box", "mask"] {
-        let rows = [(kind.to_owned(), Some(&record.scores)), ("  paper".to_owned(), paper)];
+        let rows = [
+            (kind.to_owned(), Some(&record.scores)),
+            ("  paper".to_owned(), paper),
+        ];
         for (title, numbers) in rows {
             let Some(numbers) = numbers else { continue };
             if !numbers.keys().any(|key| key.starts_with(kind)) {
@@ -110,7 +145,10 @@ fn text(record: &DetectionRecord, results: &Path) -> String {
             }
         }
     }
-    let width = record.per_class.iter().map(|class| class.name.chars().count());
+    let width = record
+        .per_class
+        .iter()
+        .map(|class| class.name.chars().count());
     let width = width.max().unwrap_or(0).max(8);
     for class in &record.per_class {
         let of = |score: Option<f64>| score.map_or("-".to_owned(), |score| format!("{score:.2}"));

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use burn::tensor::backend::AutodiffBackend;
 use serde::Serialize;
 use sslight_core::config::Origin;
+use sslight_core::observe::StopHandle;
 use sslight_data::{DataError, Image, ImageSource, Split, decode};
-use sslight_detect::training::{DetectError, Prediction, Predictor, SavedDetector};
+use sslight_detect::training::{DetectConfig, DetectError, Prediction, Predictor, SavedDetector};
+
+use sslight_models::backend::Backend;
 
 use crate::args::DetectPredictArgs;
 use crate::backend::{self, with_engine};
@@ -60,27 +63,21 @@ pub fn run(args: &DetectPredictArgs) -> Result<Outcome, CliError> {
     let engine = backend::choose(config.backend)?;
     let stop = stop_and_leave_nothing()?;
     let made = with_engine!(engine, |B, device| {
-        type Plain = <B as AutodiffBackend>::InnerBackend;
-        let detector = SavedDetector::<Plain>::open(&args.detector, &device)?;
-        let mut predictor = Predictor::new(&detector, config, &out)?;
-        let (mut predictions, mut unreadable) = (Vec::new(), Vec::new());
-        for (name, image) in looked.iter().flat_map(Looked::images) {
-            if stop.is_requested() {
-                return Err(DetectError::Interrupted);
-            }
-            match image {
-                Ok(image) => {
-                    let prediction = predictor.look(&name, &image)?;
-                    ui::tell(&line(&prediction));
-                    predictions.push(prediction);
-                }
-                Err(error) => unreadable.push(error),
-            }
-        }
-        let path = detector.path.clone();
-        Ok::<_, DetectError>((predictions, unreadable, predictor.finish()?, path))
+        look::<<B as AutodiffBackend>::InnerBackend>(
+            &args.detector,
+            config,
+            &looked,
+            &out,
+            &stop,
+            &device,
+        )
     });
-    let (predictions, unreadable, detections, detector) = match made {
+    let Looks {
+        predictions,
+        unreadable,
+        detections,
+        detector,
+    } = match made {
         Err(DetectError::Interrupted) => return Ok(Outcome::Interrupted),
         made => made?,
     };
@@ -107,6 +104,46 @@ pub fn run(args: &DetectPredictArgs) -> Result<Outcome, CliError> {
         )
     })?;
     Ok(Outcome::Done)
+}
+
+/// What came of it.
+struct Looks {
+    predictions: Vec<Prediction>,
+    unreadable: Vec<DataError>,
+    detections: PathBuf,
+    detector: PathBuf,
+}
+
+fn look<B: Backend>(
+    detector: &Path,
+    config: &DetectConfig,
+    looked: &[Looked],
+    out: &Path,
+    stop: &StopHandle,
+    device: &B::Device,
+) -> Result<Looks, DetectError> {
+    let detector = SavedDetector::<B>::open(detector, device)?;
+    let mut predictor = Predictor::new(&detector, config, out)?;
+    let (mut predictions, mut unreadable) = (Vec::new(), Vec::new());
+    for (name, image) in looked.iter().flat_map(Looked::images) {
+        if stop.is_requested() {
+            return Err(DetectError::Interrupted);
+        }
+        match image {
+            Ok(image) => {
+                let prediction = predictor.look(&name, &image)?;
+                ui::tell(&line(&prediction));
+                predictions.push(prediction);
+            }
+            Err(error) => unreadable.push(error),
+        }
+    }
+    Ok(Looks {
+        predictions,
+        unreadable,
+        detections: predictor.finish()?,
+        detector: detector.path.clone(),
+    })
 }
 
 /// Whether a word names images and is no key.
@@ -136,9 +173,9 @@ impl Looked {
                 let name = path.display().to_string();
                 Box::new(std::iter::once_with(move || (name, decode::read(path))))
             }
-            Self::Many(source) => Box::new(
-                (0..source.len()).map(|index| (source.name(index), source.image(index))),
-            ),
+            Self::Many(source) => {
+                Box::new((0..source.len()).map(|index| (source.name(index), source.image(index))))
+            }
         }
     }
 }

@@ -86,7 +86,11 @@ fn dry_run(resolved: &ResolvedVerb<DetectConfig>, json: bool) -> Result<Outcome,
         }))?;
         return Ok(Outcome::Done);
     }
-    let milestones: Vec<String> = config.milestones().iter().map(ToString::to_string).collect();
+    let milestones: Vec<String> = config
+        .milestones()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let mut text = resolved.describe()?;
     text.push_str(&format!(
         "\npeak lr: {} = {} x {} / 16\nwarm-up: {} steps\nlearning rate / 10 at steps {}\nrun folder: {}\n",
