@@ -142,7 +142,7 @@ fn refuse_capitals(folder: &Path) -> Result<(), AnnotationError> {
     let annotations = if below.is_dir() { &below } else { folder };
     let files = files_of(annotations)?;
     let in_capitals =
-        |path: &&PathBuf| ends(path, "xml") && !path.extension().is_some_and(|e| e == "xml");
+        |path: &&PathBuf| ends(path, "xml") && path.extension().is_none_or(|e| e != "xml");
     match files.iter().find(in_capitals) {
         None => Ok(()),
         Some(file) => Err(AnnotationError::Voc {

@@ -68,10 +68,12 @@ mod tests {
         colours.dedup();
         assert_eq!(colours.len(), 100);
         // The first ones are far apart.
-        for a in 0..CLASSES.len() {
-            for b in 0..a {
-                let apart = |c: usize| i32::from(CLASSES[a][c]).abs_diff(CLASSES[b][c].into());
-                assert!((0..3).map(apart).sum::<u32>() > 70, "{a} {b}");
+        for (place, colour) in CLASSES.iter().enumerate() {
+            for other in &CLASSES[..place] {
+                let apart: u32 = (0..3)
+                    .map(|c| u32::from(colour[c].abs_diff(other[c])))
+                    .sum();
+                assert!(apart > 70, "{colour:?} {other:?}");
             }
         }
         assert_ne!(class_colour(usize::MAX), class_colour(usize::MAX - 1));

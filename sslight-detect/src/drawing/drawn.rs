@@ -72,3 +72,48 @@ pub fn annotated(set: &DetectionSet, image: usize) -> Vec<Drawn> {
     }
     all
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::scenes::{SceneConfig, compose};
+
+    #[test]
+    fn detections_and_annotations_become_what_is_drawn() {
+        let bounds = BoundingBox::new(1.0, 2.0, 30.0, 40.0);
+        let of = |image: usize, class: usize, score: f32| Detection {
+            image,
+            class,
+            score,
+            bounds,
+            mask: None,
+        };
+        let classes = [Class {
+            id: Some(7),
+            name: "dog".into(),
+        }];
+        let detections = [of(0, 0, 0.9), of(1, 0, 0.9), of(0, 0, 0.2), of(0, 3, 0.6)];
+        let all = found(&detections, 0, &classes, 0.5);
+        let names: Vec<&str> = all.iter().map(|drawn| &*drawn.name).collect();
+        assert_eq!(names, ["dog", "class 3"]);
+        assert_eq!(all[0].score, Some(0.9));
+
+        let folder = tempfile::tempdir().unwrap();
+        let config = SceneConfig {
+            images: 2,
+            seed: 5,
+            ..SceneConfig::default()
+        };
+        compose(&config, &folder.path().join("s")).unwrap();
+        let set = DetectionSet::open(&folder.path().join("s"), None).unwrap();
+        let all = annotated(&set, 1);
+        assert_eq!(all.len(), set.images[1].objects.len());
+        assert!(
+            all.iter()
+                .all(|drawn| drawn.mask.is_some() && drawn.score.is_none())
+        );
+        assert_eq!(all[0].name, set.classes[all[0].class].name);
+        assert!(annotated(&set, 2).is_empty());
+    }
+}

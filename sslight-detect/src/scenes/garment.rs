@@ -32,7 +32,7 @@ pub(super) struct Pose {
 }
 
 /// The pixels of a garment in a pose, in a box that they touch on all sides; empty if there is none.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Cutout {
     pub width: usize,
     pub height: usize,
@@ -222,16 +222,6 @@ fn small_patches(cloth: &[bool], width: usize, value: bool, limit: usize) -> Vec
         }
     }
     patches
-}
-
-impl Default for Cutout {
-    fn default() -> Self {
-        Self {
-            width: 0,
-            height: 0,
-            pixels: Vec::new(),
-        }
-    }
 }
 
 impl Cutout {
