@@ -43,6 +43,9 @@ pub struct RunFolder {
     _lock: File,
 }
 
+/// A run folder, and what the run in it goes on from.
+pub type OpenedFolder<S> = (RunFolder, Option<Resumed<S>>);
+
 impl RunFolder {
     /// Opens the run folder of a configuration, as a new run or as one that goes on.
     ///
@@ -51,7 +54,7 @@ impl RunFolder {
     pub fn open<P: FolderPlan>(
         plan: &P,
         store_of: &dyn Fn(&Path) -> CheckpointStore,
-    ) -> Result<(Self, Option<Resumed<P::State>>), RunError> {
+    ) -> Result<OpenedFolder<P::State>, RunError> {
         let path = plan.out_dir();
         let state = Occupancy::of(&path)?;
         if state == Occupancy::Other {

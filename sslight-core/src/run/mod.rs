@@ -60,7 +60,7 @@ pub use evaluation::{
 pub use evaluator::{Evaluator, KnnReport};
 pub use finetune::finetune;
 pub(crate) use folder::lock;
-pub use folder::{Course, FolderPlan, Pretraining, Resumed, RunFolder};
+pub use folder::{Course, FolderPlan, OpenedFolder, Pretraining, Resumed, RunFolder};
 pub use init::{Init, InitialWeights, check_init};
 pub use knn::{KnnEvaluated, knn};
 pub use live::{RunFiles, is_trained};

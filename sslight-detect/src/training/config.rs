@@ -157,6 +157,9 @@ pub struct Test {
     pub overlap: f64,
     /// Detections of an image at most.
     pub most: usize,
+    /// Proposals of an image that are looked at; `None` (auto) is 1000.
+    #[serde(with = "words::auto")]
+    pub proposals: Option<usize>,
     /// Images at once.
     pub batch_size: usize,
 }
@@ -225,7 +228,8 @@ impl Default for DetectConfig {
                 score_above: decimal(limits.score_above),
                 overlap: decimal(limits.overlap),
                 most: limits.most,
-                batch_size: 2,
+                proposals: limits.proposals,
+                batch_size: 1,
             },
             checkpoint: Checkpoints {
                 every_steps: 5000,
@@ -342,6 +346,7 @@ impl DetectConfig {
             score_above: self.test.score_above as f32,
             overlap: self.test.overlap as f32,
             most: self.test.most,
+            proposals: self.test.proposals,
         }
     }
 
@@ -427,6 +432,7 @@ impl VerbKeys for DetectConfig {
             "test.score_above": UNIT, "lower scores are dropped";
             "test.overlap": UNIT, "detections of a class that overlap a better one by more are dropped";
             "test.most": COUNT, "detections of an image at most";
+            "test.proposals": Kind::Or("auto", &COUNT), "proposals of an image that are looked at; auto is 1000, fewer is faster";
             "test.batch_size": COUNT, "images at once when measured or used";
             "checkpoint.every_steps": COUNT, "steps between checkpoints";
             "checkpoint.every_minutes": Kind::Or("none", &POSITIVE), "minutes after the last checkpoint when a step gets one";
