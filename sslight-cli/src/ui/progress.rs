@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sslight_core::observe::{Level, Observer, RunEvent, StartInfo, StepReport};
+use sslight_core::observe::{EpochReport, Level, Observer, RunEvent, StartInfo, StepReport};
 
 use super::text::{
     epoch_text, knn_table, left_text, start_lines, step_text, summary_text, time_left,
@@ -103,7 +103,10 @@ impl Observer for Progress {
         match event {
             RunEvent::Start(start) => self.start(start),
             RunEvent::Step(report) => self.step(report),
-            RunEvent::Epoch(report) => self.line(&epoch_text(report, self.epochs)),
+            RunEvent::Epoch(report) if is_worth_a_line(report) => {
+                self.line(&epoch_text(report, self.epochs));
+            }
+            RunEvent::Epoch(_) => {}
             RunEvent::Event(event) => self.line(&format!(
                 "step {}: {}",
                 event.step,
@@ -125,6 +128,13 @@ impl Observer for Progress {
             }
         }
     }
+}
+
+/// Epochs of a few images are over in no time, and of those only what was measured is worth a line.
+fn is_worth_a_line(report: &EpochReport) -> bool {
+    const SHORT_SECONDS: f64 = 3.0;
+    let measured = report.knn_top1.is_some() || !report.scores.is_empty();
+    measured || report.seconds >= SHORT_SECONDS
 }
 
 fn bar() -> ProgressBar {

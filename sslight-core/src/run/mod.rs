@@ -28,6 +28,7 @@ mod probe;
 mod published;
 mod record;
 mod results;
+mod results_table;
 mod saved;
 mod session;
 mod sources;
@@ -69,9 +70,7 @@ pub use preflight::{Outlook, Preflight};
 pub use probe::probe;
 pub use published::{PUBLISHED, Published, published};
 pub use record::{RunRecord, Standing, standing};
-pub use results::{
-    ResultRow, csv as results_csv, markdown as results_markdown, results, table as results_table,
-};
+pub use results::{DetectionRow, ResultRow, Results, results};
 pub use saved::{SavedNetwork, SavedNetworks};
 pub use sources::{open_both, open_options, open_train, open_validation};
 pub use sslight_kernels::roofline::Roofline;

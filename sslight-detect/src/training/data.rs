@@ -6,6 +6,7 @@ use sslight_core::observe::{Level, Notice};
 
 use super::{DetectConfig, DetectError};
 use crate::annotations::DetectionSet;
+use crate::loading::LoadingError;
 
 /// What is trained and measured on.
 pub struct DetectionData {
@@ -37,6 +38,9 @@ impl DetectionData {
                     path.display()
                 ),
             });
+        }
+        if train.images.is_empty() {
+            return Err(LoadingError::Empty.into());
         }
         let mut objects = train.images.iter().flat_map(|image| &image.objects);
         let has_masks = objects.any(|object| object.has_mask && !object.crowd);

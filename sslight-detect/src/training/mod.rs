@@ -84,7 +84,10 @@ pub fn train<B: AutodiffBackend>(
         partial: config.init_partial,
         backbone: config.backbone.into(),
     };
-    // Before the folder is made: a file that does not fit must not leave a run behind.
+    // Before the folder is made: settings and files that do not fit must not leave a run behind.
+    let multiple = network.layout().size_divisor();
+    let loading = config.loading(multiple, data.masks);
+    let loader = DetectionLoader::new(data.train.clone(), loading.clone())?;
     let mut initial = match RunFolder::has_checkpoints(&config.out_dir())? {
         true => None,
         false => InitialWeights::read_for(init, network.backbone())?,
@@ -117,7 +120,6 @@ pub fn train<B: AutodiffBackend>(
     let epochs = config.steps.div_ceil(steps_per_epoch);
     let clock = Clock::new(schedule(config, steps_per_epoch));
     let metadata = saved::metadata(config, &plan.data);
-    let multiple = network.layout().size_divisor();
     let detector = Detector::new(network, config, clock.clone());
     let start = StartInfo {
         title: format!(
@@ -169,9 +171,8 @@ pub fn train<B: AutodiffBackend>(
         config,
     )?;
 
-    let loading = config.loading(multiple, data.masks);
     let supply = DetectionSupply {
-        loader: DetectionLoader::new(data.train, loading.clone())?,
+        loader,
         batch_size: config.batch_size,
         steps_per_epoch,
         waited,
