@@ -12,11 +12,16 @@ use sslight_models::backend::Backend;
 
 use super::saved::{FoundObject, SavedDetector};
 use super::{DetectConfig, DetectError};
-use crate::drawing::{Drawn, draw};
+use crate::drawing::{Drawn, draw_enlarged};
 use crate::model::DetectionLimits;
 
 /// The file of results in the folder of predictions.
 pub const RESULTS_JSON: &str = "detections.json";
+
+/// Pictures have a longer side of this many pixels, as far as their pixels become squares of whole numbers of them.
+const LEAST_SIDE: usize = 512;
+/// And no larger squares than of this many.
+const MOST_ZOOM: usize = 4;
 
 /// Looks at images and writes down what is on them.
 pub struct Predictor<'a, B: Backend> {
@@ -139,7 +144,10 @@ impl<'a, B: Backend> Predictor<'a, B> {
         self.lines.extend(lines);
         let file = self.free_name(name);
         let picture = self.out.join(file);
-        replace(&picture, &png(&draw(image, &drawn), &picture)?)?;
+        // On a small image the names would hide what they name.
+        let zoom = (LEAST_SIDE / image.width.max(image.height).max(1)).clamp(1, MOST_ZOOM);
+        let drawing = draw_enlarged(image, &drawn, zoom);
+        replace(&picture, &png(&drawing, &picture)?)?;
         Ok(Prediction {
             image: name.to_owned(),
             picture,
