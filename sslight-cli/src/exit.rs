@@ -112,7 +112,7 @@ impl CliError {
             Self::Clap(error) => u8::try_from(error.exit_code()).unwrap_or(2),
             Self::Run(error) | Self::Detect(DetectError::Run(error)) => run_code(error),
             Self::Detect(DetectError::Interrupted) => 130,
-            Self::Detect(DetectError::Config(_) | DetectError::Network(_)) => 2,
+            Self::Detect(error) if error.is_usage() => 2,
             Self::Scenes(SceneError::Setting { .. } | SceneError::Occupied { .. }) => 2,
             Self::Embed(EmbedError::Run(error)) => run_code(error),
             Self::Embed(error) if error.is_usage() => 2,

@@ -119,7 +119,11 @@ fn a_run_that_is_stopped_goes_on_to_the_same_losses_and_weights() {
     let weights = |name: &str| fs::read(out(name).join("detector.safetensors")).unwrap();
     assert!(weights("whole") == weights("parted"));
     // Once done, the same command does nothing again.
+    let results = fs::read_to_string(out("parted").join("results.jsonl")).unwrap();
+    assert_eq!(results.lines().count(), 1, "{results}");
     let third = run(&parted, NEVER).unwrap();
+    let again = fs::read_to_string(out("parted").join("results.jsonl")).unwrap();
+    assert_eq!(again, results);
     assert_eq!((third.steps, third.scores), (8, second.scores));
     let kinds = lines(&out("parted"))
         .iter()
@@ -195,7 +199,7 @@ fn one_image_is_looked_at_as_a_set_of_images_is() {
     let found = find(&detector.network, &set, &how, &device, &stop).unwrap();
     for (index, image) in set.images.iter().enumerate() {
         let pixels = sslight_data::decode::read(&image.path).unwrap();
-        let looked = detector.look(&pixels, limits).unwrap();
+        let looked = detector.look(&pixels, &detector.loading, limits).unwrap();
         let of_set: Vec<_> = found.iter().filter(|found| found.image == index).collect();
         assert_eq!(looked.len(), 5);
         for (one, other) in looked.iter().zip(of_set) {

@@ -7,7 +7,8 @@ mod train;
 
 use std::path::{Path, PathBuf};
 
-use sslight_core::config::{ConfigError, ResolvedVerb, VerbKeys};
+use sslight_core::config::{Origin, ResolvedVerb, VerbKeys, read_annotated};
+use sslight_detect::loading::LoadingConfig;
 use sslight_detect::training::{DetectConfig, configs};
 
 use crate::args::DetectVerb;
@@ -29,33 +30,85 @@ pub fn run(verb: &DetectVerb) -> Result<Outcome, CliError> {
     }
 }
 
-/// The settings that words make, on top of the configuration of the run that a detector is of.
-fn resolve(
-    detector: Option<&Path>,
+/// The folder of checkpoints in a run folder.
+const CHECKPOINTS: &str = "checkpoints";
+/// A key that configurations of detectors have, and no others.
+const TELLING: &str = "masks";
+
+/// Keys that say how a detector is used, and groups of such; all others say how it was trained.
+const OF_USE: &[&str] = &[
+    "val_data",
+    "val_images",
+    "input.test_side",
+    "input.longest_side",
+    "test.",
+    "workers",
+    "backend",
+];
+
+/// The settings with which a detector is used: those of its run, changed by words.
+///
+/// # Errors
+/// [`CliError::Usage`] for a word that is no key of use, and as any configuration.
+fn resolve_use(
+    run: Option<&Path>,
     words: &[String],
-) -> Result<ResolvedVerb<DetectConfig>, ConfigError> {
-    let config = detector.and_then(run_of).map(|run| run.join(CONFIG));
-    let config = config.map(|path| path.display().to_string());
+) -> Result<ResolvedVerb<DetectConfig>, CliError> {
+    for word in words {
+        let is_of_use = |key: &str| {
+            OF_USE
+                .iter()
+                .any(|of_use| key == *of_use || (of_use.ends_with('.') && key.starts_with(of_use)))
+        };
+        let known = |key: &str| DetectConfig::keys().iter().any(|known| known.name == key);
+        match word.split_once('=') {
+            Some((key, _)) if known(key) && !is_of_use(key) => {
+                return Err(CliError::Usage(format!(
+                    "command line: {key} says how a detector is trained, which is over; what can be said now are {}",
+                    OF_USE.join(", ").replace("test.", "test.*")
+                )));
+            }
+            // An unknown key is told with the nearest ones by whoever resolves.
+            Some(_) => {}
+            None => {
+                return Err(CliError::Usage(format!(
+                    "command line: {word} is no key=value word"
+                )));
+            }
+        }
+    }
+    let config = run.map(|run| run.join(CONFIG).display().to_string());
     let words: Vec<String> = config.into_iter().chain(words.iter().cloned()).collect();
-    DetectConfig::default().resolve(configs(), &words)
+    Ok(DetectConfig::default().resolve(configs(), &words)?)
 }
 
-/// The run folder that a detector is of, if it is of one: a checkpoint stands two levels below it.
+/// How images are prepared: as the detector's file says, but for sides that are said now.
+fn prepared(of_file: &LoadingConfig, resolved: &ResolvedVerb<DetectConfig>) -> LoadingConfig {
+    let said = |key: &str| *resolved.provenance.of(key) == Origin::CommandLine;
+    let config = &resolved.settings;
+    let mut loading = LoadingConfig {
+        batch_size: config.test.batch_size,
+        workers: config.worker_count(),
+        ..of_file.clone()
+    };
+    if said("input.test_side") {
+        loading.test_side = config.input.test_side;
+    }
+    if said("input.longest_side") {
+        loading.longest_side = config.input.longest_side;
+    }
+    loading
+}
+
+/// The run folder that a detector is of, if it is of one: the folder itself, that of the file, or the one whose checkpoint it is.
 fn run_of(detector: &Path) -> Option<PathBuf> {
-    let mut folders = detector.ancestors().take(4);
-    folders
-        .find(|folder| folder.join(CONFIG).is_file() && !folder.ends_with("checkpoints"))
-        .map(Path::to_owned)
-        .map(|folder| outermost(&folder))
-}
-
-/// A checkpoint has a configuration too; its run stands above it.
-fn outermost(folder: &Path) -> PathBuf {
-    let above = folder
-        .parent()
-        .filter(|parent| parent.ends_with("checkpoints"));
-    let run = above.and_then(Path::parent);
-    run.filter(|run| run.join(CONFIG).is_file())
-        .unwrap_or(folder)
-        .to_owned()
+    let folder = match detector.is_dir() {
+        true => detector,
+        false => detector.parent()?,
+    };
+    let above = folder.parent().filter(|above| above.ends_with(CHECKPOINTS));
+    let run = above.and_then(Path::parent).unwrap_or(folder);
+    let config = read_annotated(&run.join(CONFIG)).ok()?;
+    let is_detector = config.iter().any(|key| key.key == TELLING);
+    is_detector.then(|| run.to_owned())
 }

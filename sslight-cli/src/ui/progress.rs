@@ -103,10 +103,10 @@ impl Observer for Progress {
         match event {
             RunEvent::Start(start) => self.start(start),
             RunEvent::Step(report) => self.step(report),
-            RunEvent::Epoch(report) if is_worth_a_line(report) => {
-                self.line(&epoch_text(report, self.epochs));
-            }
-            RunEvent::Epoch(_) => {}
+            // A bar says what there is to say of epochs that are over in no time.
+            RunEvent::Epoch(report)
+                if matches!(self.style, Style::Bar(_)) && !is_worth_a_line(report) => {}
+            RunEvent::Epoch(report) => self.line(&epoch_text(report, self.epochs)),
             RunEvent::Event(event) => self.line(&format!(
                 "step {}: {}",
                 event.step,
@@ -130,7 +130,7 @@ impl Observer for Progress {
     }
 }
 
-/// Epochs of a few images are over in no time, and of those only what was measured is worth a line.
+/// Whether an epoch was measured or took a while.
 fn is_worth_a_line(report: &EpochReport) -> bool {
     const SHORT_SECONDS: f64 = 3.0;
     let measured = report.knn_top1.is_some() || !report.scores.is_empty();

@@ -213,6 +213,13 @@ fn metrics(out: &Path) -> Vec<Value> {
         .collect()
 }
 
+/// The scores of each line of the results, if there are any.
+fn results(out: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(out.join("results.jsonl")).unwrap_or_default();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.map(|mut line: Value| line["scores"].take()).collect()
+}
+
 /// Takes out the identities of parameters, which are drawn when a run begins, and orders what was ordered by them.
 fn without_identities(value: rmpv::Value) -> rmpv::Value {
     match value {
@@ -299,6 +306,7 @@ fn soak(folder: &Path, subject: &Subject<'_>, kills: usize, draw: &mut Draw) {
             for (file, content) in checkpoint(&out) {
                 assert!(content == files[&file], "{name} {workers}: {file} differs");
             }
+            assert_eq!(results(&out), results(&whole), "{name} {workers}");
             fs::remove_dir_all(&out).unwrap();
             fate.kills += part.kills;
             fate.asked += part.asked;

@@ -1,14 +1,18 @@
 //! The results of detectors beside the paper's.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::RunError;
+use sslight_models::weights::WeightsFile;
+
 use super::evaluation::RESULTS_FILE;
+use super::results::IMAGENET_TRAIN;
+use super::session::BACKBONE_FILE;
 use crate::config::resolve;
 use crate::fsio::WithPath;
 use crate::run::published::published;
@@ -147,17 +151,26 @@ pub fn published_detection(pretraining: &str, steps: usize) -> Option<&'static P
     rows.find(|row| row.pretraining == pretraining && row.steps == steps)
 }
 
-/// The published configuration that weights were pre-trained with: that of the run folder that they are in, if it is one.
-/// Supervised pre-training has no row of its own to be compared with, and is known by its configuration alone.
+/// The published configuration that weights were pre-trained with: that of the run folder or checkpoint whose backbone they are,
+/// if it is one and they are of the end of its training on ImageNet.
 pub fn pretraining_of(init: &Path) -> Option<&'static str> {
-    let folders = std::iter::once(init).chain(init.ancestors().skip(1).take(3));
-    let config = folders
-        .map(|folder| folder.join("config.toml"))
-        .find(|config| config.is_file())?;
+    let file = match init.is_dir() {
+        true => init.join(BACKBONE_FILE),
+        false => init.to_owned(),
+    };
+    let folder = file.parent().filter(|_| file.ends_with(BACKBONE_FILE))?;
+    let config = folder.join("config.toml");
     let config = resolve(&[config.display().to_string()]).ok()?.config;
+    let bytes = fs::read(&file).ok()?;
+    let metadata = WeightsFile::open(&bytes).ok()?.metadata().clone();
+    let last_step = config.total_steps(IMAGENET_TRAIN).to_string();
+    if metadata.get("step") != Some(&last_step) {
+        return None;
+    }
     if let Some(row) = published(&config) {
         return Some(row.config);
     }
+    // Supervised pre-training has no score of its own in the paper's tables of features.
     PUBLISHED_DETECTION
         .iter()
         .map(|row| row.pretraining)
@@ -166,6 +179,38 @@ pub fn pretraining_of(init: &Path) -> Option<&'static str> {
 }
 
 impl DetectionRecord {
+    /// Adds it to the results of a run folder unless the same measurement is there.
+    ///
+    /// # Errors
+    /// As [`add_to`](Self::add_to), or if the results cannot be read.
+    pub fn add_once_to(&self, folder: &Path) -> Result<PathBuf, RunError> {
+        let path = folder.join(RESULTS_FILE);
+        let there = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            read => read.on(&path, "read")?,
+        };
+        let mut records = there
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Self>(line).ok());
+        let is_same = |other: Self| {
+            (
+                &other.subject,
+                other.step,
+                &other.scores,
+                other.validation_images,
+            ) == (
+                &self.subject,
+                self.step,
+                &self.scores,
+                self.validation_images,
+            )
+        };
+        match records.any(is_same) {
+            true => Ok(path),
+            false => self.add_to(folder),
+        }
+    }
+
     /// Adds it to the results of a run folder, or of the folder that holds the weights.
     ///
     /// # Errors
@@ -208,15 +253,27 @@ mod tests {
     }
 
     #[test]
-    fn weights_of_a_run_are_known_by_its_configuration() {
+    fn weights_of_a_run_are_known_by_its_configuration_at_the_end_of_its_training() {
         let run = tempfile::tempdir().unwrap();
+        let weights = run.path().join(BACKBONE_FILE);
+        let save = |step: usize| {
+            let metadata = [("step".to_owned(), step.to_string())].into();
+            let file = sslight_models::weights::to_safetensors(&[], metadata).unwrap();
+            fs::write(&weights, file).unwrap();
+        };
         for name in ["paper/dino-resnet18-sslight", "paper/supervised-resnet18"] {
             let config = resolve(&[name, "data=/d", "seed=3"]).unwrap().config;
             fs::write(run.path().join("config.toml"), config.to_toml().unwrap()).unwrap();
-            let weights = run.path().join("backbone.safetensors");
+            save(config.total_steps(IMAGENET_TRAIN));
             assert_eq!(pretraining_of(run.path()), Some(name));
             assert_eq!(pretraining_of(&weights), Some(name));
+            save(5000);
+            assert_eq!(pretraining_of(run.path()), None);
         }
+        // A file of someone else that lies in the folder.
+        let other = run.path().join("other.safetensors");
+        fs::copy(&weights, &other).unwrap();
+        assert_eq!(pretraining_of(&other), None);
         assert_eq!(pretraining_of(Path::new("/nowhere/weights.pth")), None);
     }
 }

@@ -184,12 +184,19 @@ pub fn check_init<B: Backend>(
     Ok(weights.map(|weights| weights.text))
 }
 
+/// The file of a detector, in the folder of a run that trained one; its backbone is found in it.
+const DETECTOR_FILE: &str = "detector.safetensors";
+
 /// The file of weights at a path: a run folder or one of its checkpoints has one, any other path is the file.
 fn weights_file(path: &Path) -> PathBuf {
-    if path.is_dir() {
-        path.join(BACKBONE_FILE)
-    } else {
-        path.to_owned()
+    if !path.is_dir() {
+        return path.to_owned();
+    }
+    let detector = path.join(DETECTOR_FILE);
+    let backbone = path.join(BACKBONE_FILE);
+    match detector.is_file() && !backbone.is_file() {
+        true => detector,
+        false => backbone,
     }
 }
 

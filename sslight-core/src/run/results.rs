@@ -17,7 +17,7 @@ const CONFIG_FILE: &str = "config.toml";
 /// ImageNet-1k, on which the paper measures.
 const IMAGENET_CLASSES: usize = 1000;
 const IMAGENET_VALIDATION: usize = 50_000;
-const IMAGENET_TRAIN: usize = 1_281_167;
+pub(super) const IMAGENET_TRAIN: usize = 1_281_167;
 /// The shares of labels in the paper, and the lengths of its lists of images (those of SimCLR).
 const SHARES: [f64; 2] = [0.01, 0.1];
 const IMAGENET_LISTS: [usize; 2] = [12_811, 128_116];

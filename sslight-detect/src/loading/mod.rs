@@ -14,7 +14,7 @@ mod single;
 mod stream;
 
 pub use batch::{DetectionBatch, Targets};
-pub use config::LoadingConfig;
+pub use config::{LARGEST_SIDE, LoadingConfig};
 pub use error::LoadingError;
 pub use loader::DetectionLoader;
 pub use order::{Draw, GroupedOrder};

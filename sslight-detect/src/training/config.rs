@@ -11,7 +11,7 @@ use sslight_core::config::{
 };
 
 use crate::geometry::Sampler;
-use crate::loading::LoadingConfig;
+use crate::loading::{LARGEST_SIDE, LoadingConfig};
 use crate::model::{DetectionLimits, Layout, MaskRcnnConfig, NoStages};
 
 /// Images for which the learning rate is stated.
@@ -267,8 +267,40 @@ impl DetectConfig {
 
     /// Steps at which the learning rate is divided by 10.
     pub fn milestones(&self) -> Vec<usize> {
-        let auto = || vec![self.steps * 6 / 9, self.steps * 8 / 9];
+        let auto = || {
+            let mut steps = vec![self.steps * 6 / 9, self.steps * 8 / 9];
+            // Of a training of a few steps they would be its first, or one.
+            steps.retain(|step| *step > 0);
+            steps.dedup();
+            steps
+        };
         self.optim.milestones.clone().unwrap_or_else(auto)
+    }
+
+    /// What is allowed but probably not meant, a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.warmup_steps() >= self.steps {
+            warnings.push(format!(
+                "optim.warmup_steps={} is no less than steps={}: the full learning rate is never reached",
+                self.warmup_steps(),
+                self.steps
+            ));
+        }
+        if let Some(late) = self.milestones().iter().find(|step| **step >= self.steps) {
+            warnings.push(format!(
+                "optim.milestones has {late}, and there are {} steps: the learning rate does not fall there",
+                self.steps
+            ));
+        }
+        if self.norm == Norm::Frozen && self.init.is_empty() {
+            warnings.push(
+                "norm=frozen without init: the statistics of a random backbone are those of nothing; give init, or \
+                 norm=batch"
+                    .to_owned(),
+            );
+        }
+        warnings
     }
 
     /// Steps in an epoch: those in which each of `images` is shown once, about.
@@ -372,6 +404,28 @@ impl DetectConfig {
                 origin: origin("backbone"),
             });
         }
+        let mut too_long = |key: &'static str, side: usize| {
+            if side > LARGEST_SIDE {
+                problems.push(Problem::OutOfRange {
+                    key,
+                    value: side.to_string(),
+                    allowed: format!("at most {LARGEST_SIDE}"),
+                    origin: origin(key),
+                });
+            }
+        };
+        too_long("input.longest_side", self.input.longest_side);
+        too_long("input.test_side", self.input.test_side);
+        let longest = self.input.short_sides.iter().max();
+        too_long("input.short_sides", longest.copied().unwrap_or(0));
+        if longest.is_none() {
+            problems.push(Problem::OutOfRange {
+                key: "input.short_sides",
+                value: "[]".to_owned(),
+                allowed: "one or more sides".to_owned(),
+                origin: origin("input.short_sides"),
+            });
+        }
         if problems.is_empty() {
             Ok(())
         } else {
@@ -458,6 +512,8 @@ mod tests {
         assert_eq!(once.milestones(), [60_000, 80_000]);
         assert_eq!(twice.milestones(), [120_000, 160_000]);
         assert_eq!((once.warmup_steps(), once.peak_lr()), (1000, 0.02));
+        assert_eq!(of("steps=1").milestones(), []);
+        assert_eq!(of("steps=3").milestones(), [2]);
         assert_eq!(of("batch_size=2").peak_lr(), 0.0025);
         assert_eq!(of("optim.milestones=[5,9]").milestones(), [5, 9]);
     }
@@ -480,6 +536,21 @@ mod tests {
                 assert!((ours - theirs).abs() < 2e-4, "{ours} {theirs}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_probably_not_meant_is_said() {
+        let of = |words: &[&str]| {
+            let config = DetectConfig::default().with_words(words).unwrap();
+            config.warnings().len()
+        };
+        assert_eq!(of(&[]), 0);
+        assert_eq!(of(&["steps=500", "optim.warmup_steps=1000"]), 1);
+        assert_eq!(of(&["steps=20000", "optim.milestones=[60000,80000]"]), 1);
+        assert_eq!(of(&["norm=frozen"]), 1);
+        let config = DetectConfig::default().with_words(&["data=x", "input.short_sides=[20000]"]);
+        let error = config.unwrap().check(|_| Origin::CommandLine).unwrap_err();
+        assert!(error.to_string().contains("input.short_sides"), "{error}");
     }
 
     #[test]

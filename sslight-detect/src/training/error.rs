@@ -72,6 +72,17 @@ pub enum DetectError {
 }
 
 impl DetectError {
+    /// Whether the command line or the configuration is to be changed (exit code 2).
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_)
+                | Self::Network(_)
+                | Self::NoMasks { .. }
+                | Self::Loading(LoadingError::Setting { .. })
+        )
+    }
+
     /// As an error of a run: the core's own errors as they are.
     pub(super) fn into_run(self) -> RunError {
         match self {

@@ -121,6 +121,9 @@ impl Scores {
                     ("ap_small", scores.small),
                     ("ap_medium", scores.medium),
                     ("ap_large", scores.large),
+                    ("ar1", scores.recall[0]),
+                    ("ar10", scores.recall[1]),
+                    ("ar100", scores.recall[2]),
                 ]
             });
             let there = numbers

@@ -26,7 +26,8 @@ use sslight_core::run::health::PaceWatch;
 use sslight_core::run::keeper::{CheckpointsDue, Keeper};
 use sslight_core::run::{Init, InitialWeights, RunError, RunFolder, RunOptions, Stopwatch};
 use sslight_core::schedule::{Clock, LearningRate, Schedule, WarmupCosine, WarmupMultistep};
-use sslight_models::backend::AutodiffBackend;
+use sslight_models::BackboneKind;
+use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::nn::ParamInit;
 use sslight_models::params;
 
@@ -37,9 +38,9 @@ pub use error::DetectError;
 pub use measure::{Use, find, scores};
 pub use named::configs;
 pub use plan::{DataThere, DetectPlan, DetectState, trained_on};
-pub use predictions::{PredictedObject, Prediction, Predictor, RESULTS_JSON};
+pub use predictions::{IMAGES_JSON, PredictedObject, Prediction, Predictor, RESULTS_JSON};
 pub use record::{DetectionRecord, Measured};
-pub use saved::{FoundObject, SavedDetector};
+pub use saved::{FoundObject, SavedDetector, detector_there};
 pub use supply::{DetectionSupply, DeviceBatch, Waited};
 
 use crate::loading::DetectionLoader;
@@ -76,14 +77,13 @@ pub fn train<B: AutodiffBackend>(
                 .iter()
                 .map(|class| class.name.clone())
                 .collect(),
+            category_ids: (data.train.classes.iter().enumerate())
+                .map(|(index, class)| class.id.unwrap_or(index as u64 + 1))
+                .collect(),
             masks: data.masks,
         },
     };
-    let init = Init {
-        path: &config.init,
-        partial: config.init_partial,
-        backbone: config.backbone.into(),
-    };
+    let init = init_of(config);
     // Before the folder is made: settings and files that do not fit must not leave a run behind.
     let multiple = network.layout().size_divisor();
     let loading = config.loading(multiple, data.masks);
@@ -176,6 +176,7 @@ pub fn train<B: AutodiffBackend>(
         batch_size: config.batch_size,
         steps_per_epoch,
         waited,
+        stream: Mutex::new(None),
     };
     let feed = Feed::<B, _>::new(supply, device.clone());
     let outcome = Arc::new(Mutex::new(None));
@@ -239,6 +240,26 @@ pub fn train<B: AutodiffBackend>(
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     Ok(outcome.unwrap_or(Err(RunError::Vanished))?)
+}
+
+/// Checks that the weights that `init` names can be read and fit, without a run; what they are, `None` if the key is not set.
+///
+/// # Errors
+/// As a run would end with.
+pub fn check_init<B: Backend>(config: &DetectConfig) -> Result<Option<String>, DetectError> {
+    let mut init = ParamInit::new(config.seed, &B::Device::default());
+    let backbone = BackboneKind::from(config.backbone).init::<B>(false, &mut init);
+    let backbone = backbone.map_err(DetectorError::from)?;
+    let weights = InitialWeights::read_for(init_of(config), &backbone)?;
+    Ok(weights.map(|weights| weights.text().to_owned()))
+}
+
+fn init_of(config: &DetectConfig) -> Init<'_> {
+    Init {
+        path: &config.init,
+        partial: config.init_partial,
+        backbone: config.backbone.into(),
+    }
 }
 
 /// The network of a configuration, with fresh weights.

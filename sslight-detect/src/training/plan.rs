@@ -31,6 +31,8 @@ pub struct DetectState {
     pub gradients: GradientWatch,
     /// Epochs whose end was told of.
     pub epochs_told: usize,
+    /// Steps of an epoch.
+    pub steps_per_epoch: usize,
     /// What is trained on.
     pub data: Option<DataThere>,
 }
@@ -43,6 +45,8 @@ pub struct DataThere {
     pub images: usize,
     /// Names of the classes.
     pub classes: Vec<String>,
+    /// Ids of their categories, for files of results.
+    pub category_ids: Vec<u64>,
     /// Whether masks are learned.
     pub masks: bool,
 }
@@ -64,6 +68,8 @@ const FREE_TO_CHANGE: &[&str] = &[
     "log_every",
     "max_steps",
     "eval_every",
+    // Whether there are masks is compared as it follows from key and data.
+    "masks",
     "val_data",
     "val_images",
     "test.",
@@ -71,7 +77,7 @@ const FREE_TO_CHANGE: &[&str] = &[
 ];
 
 /// Keys that decide which tensors a checkpoint has.
-const SHAPING: &[&str] = &["backbone", "masks"];
+const SHAPING: &[&str] = &["backbone"];
 
 /// Images that the run of a folder was trained on, if its newest checkpoint tells.
 pub fn trained_on(run: &Path) -> Option<usize> {
@@ -164,8 +170,8 @@ impl FolderPlan for DetectPlan<'_> {
         let there = state.data.as_ref()?;
         (there.images != self.data.images).then(|| {
             format!(
-                "the checkpoint of step {} was trained on {} images, and there are {} now: losses will not be those of a run \
-                 without a break",
+                "the checkpoint of step {} was trained on {} images, and there are {} now: epochs have other lengths, and losses \
+                 will not be those of a run without a break",
                 state.step, there.images, self.data.images
             )
         })

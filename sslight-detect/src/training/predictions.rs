@@ -11,12 +11,13 @@ use sslight_data::Image;
 use sslight_models::backend::Backend;
 
 use super::saved::{FoundObject, SavedDetector};
-use super::{DetectConfig, DetectError};
+use super::{DetectError, Use};
 use crate::drawing::{Drawn, draw_enlarged};
-use crate::model::DetectionLimits;
 
 /// The file of results in the folder of predictions.
 pub const RESULTS_JSON: &str = "detections.json";
+/// The file that says which image has which id there.
+pub const IMAGES_JSON: &str = "images.json";
 
 /// Pictures have a longer side of this many pixels, as far as their pixels become squares of whole numbers of them.
 const LEAST_SIDE: usize = 512;
@@ -26,12 +27,12 @@ const MOST_ZOOM: usize = 4;
 /// Looks at images and writes down what is on them.
 pub struct Predictor<'a, B: Backend> {
     detector: &'a SavedDetector<B>,
-    limits: DetectionLimits,
+    how: Use,
     out: PathBuf,
     lines: Vec<Line>,
+    images: Vec<ImageLine>,
     /// Names of pictures that are taken.
     taken: Vec<String>,
-    images: u64,
 }
 
 /// What was found on an image.
@@ -61,12 +62,21 @@ pub struct PredictedObject {
 struct Line {
     image_id: u64,
     file_name: String,
-    category_id: usize,
+    category_id: u64,
     category: String,
     bbox: [f32; 4],
     score: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
     segmentation: Option<Code>,
+}
+
+/// An image as COCO's annotations list it.
+#[derive(Serialize)]
+struct ImageLine {
+    id: u64,
+    file_name: String,
+    width: usize,
+    height: usize,
 }
 
 #[derive(Serialize)]
@@ -80,19 +90,15 @@ impl<'a, B: Backend> Predictor<'a, B> {
     ///
     /// # Errors
     /// If it cannot be made.
-    pub fn new(
-        detector: &'a SavedDetector<B>,
-        config: &DetectConfig,
-        out: &Path,
-    ) -> Result<Self, DetectError> {
+    pub fn new(detector: &'a SavedDetector<B>, how: Use, out: &Path) -> Result<Self, DetectError> {
         std::fs::create_dir_all(out).on(out, "create")?;
         Ok(Self {
             detector,
-            limits: config.limits(),
+            how,
             out: out.to_owned(),
             lines: Vec::new(),
+            images: Vec::new(),
             taken: Vec::new(),
-            images: 0,
         })
     }
 
@@ -101,8 +107,16 @@ impl<'a, B: Backend> Predictor<'a, B> {
     /// # Errors
     /// If the picture cannot be written.
     pub fn look(&mut self, name: &str, image: &Image) -> Result<Prediction, DetectError> {
-        let objects = self.detector.look(image, self.limits)?;
-        self.images += 1;
+        let objects = self
+            .detector
+            .look(image, &self.how.loading, self.how.limits)?;
+        let id = self.images.len() as u64 + 1;
+        self.images.push(ImageLine {
+            id,
+            file_name: name.to_owned(),
+            width: image.width,
+            height: image.height,
+        });
         let name_of = |object: &FoundObject| {
             let name = self.detector.classes.get(object.class);
             name.cloned().unwrap_or_default()
@@ -128,10 +142,14 @@ impl<'a, B: Backend> Predictor<'a, B> {
         let lines: Vec<Line> = objects
             .iter()
             .map(|object| Line {
-                image_id: self.images,
+                image_id: id,
                 file_name: name.to_owned(),
-                // As in COCO, categories are counted from 1.
-                category_id: object.class + 1,
+                category_id: self
+                    .detector
+                    .category_ids
+                    .get(object.class)
+                    .copied()
+                    .unwrap_or(0),
                 category: name_of(object),
                 bbox: object.bounds.to_xywh(),
                 score: object.score,
@@ -155,15 +173,20 @@ impl<'a, B: Backend> Predictor<'a, B> {
         })
     }
 
-    /// Writes the file of results; its path.
+    /// Writes the file of results, whose path it gives, and beside it the list of the images.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn finish(self) -> Result<PathBuf, DetectError> {
-        let path = self.out.join(RESULTS_JSON);
-        let text = serde_json::to_vec(&self.lines).map_err(std::io::Error::other);
-        replace(&path, &text.on(&path, "write")?)?;
-        Ok(path)
+        let write =
+            |name: &str, text: serde_json::Result<Vec<u8>>| -> Result<PathBuf, DetectError> {
+                let path = self.out.join(name);
+                let text = text.map_err(std::io::Error::other).on(&path, "write")?;
+                replace(&path, &text)?;
+                Ok(path)
+            };
+        write(IMAGES_JSON, serde_json::to_vec(&self.images))?;
+        write(RESULTS_JSON, serde_json::to_vec(&self.lines))
     }
 
     /// The name of an image's picture: its own, and a number if two images in different folders share it.

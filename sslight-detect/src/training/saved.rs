@@ -31,6 +31,8 @@ pub struct SavedDetector<B: Backend> {
     pub backbone: BackboneChoice,
     /// Names of the classes.
     pub classes: Vec<String>,
+    /// The ids that their categories have in the annotations it was trained on.
+    pub category_ids: Vec<u64>,
     /// Whether it finds masks.
     pub masks: bool,
     /// Steps of training behind it.
@@ -61,6 +63,10 @@ pub(super) fn metadata(config: &DetectConfig, data: &DataThere) -> BTreeMap<Stri
         ("detector", KIND.to_owned()),
         ("backbone", config.backbone.to_string()),
         ("classes", serde_json::json!(data.classes).to_string()),
+        (
+            "category_ids",
+            serde_json::json!(data.category_ids).to_string(),
+        ),
         ("masks", data.masks.to_string()),
         ("test_side", config.input.test_side.to_string()),
         ("longest_side", config.input.longest_side.to_string()),
@@ -82,12 +88,28 @@ pub(super) fn detector_file(path: &Path) -> PathBuf {
     }
 }
 
+/// Whether there is a file where a detector should be.
+///
+/// # Errors
+/// If there is none.
+pub fn detector_there(path: &Path) -> Result<(), DetectError> {
+    let file = detector_file(path);
+    match file.is_file() {
+        true => Ok(()),
+        false => Err(DetectError::NoDetector {
+            path: file,
+            reason: "is not there".to_owned(),
+        }),
+    }
+}
+
 impl<B: Backend> SavedDetector<B> {
     /// Opens the detector of a run folder or checkpoint folder, or its file.
     ///
     /// # Errors
     /// If it cannot be read, is no detector, or not all of its weights are there.
     pub fn open(path: &Path, device: &B::Device) -> Result<Self, DetectError> {
+        detector_there(path)?;
         let path = detector_file(path);
         let bytes = std::fs::read(&path).on(&path, "read the detector")?;
         let weights = |source| DetectError::Weights {
@@ -105,6 +127,11 @@ impl<B: Backend> SavedDetector<B> {
         let backbone: BackboneChoice = facts.parsed("backbone")?;
         let classes: Vec<String> = serde_json::from_str(facts.text("classes")?)
             .map_err(|error| facts.unfit(&format!("its classes are no list: {error}")))?;
+        let category_ids: Vec<u64> = serde_json::from_str(facts.text("category_ids")?)
+            .map_err(|error| facts.unfit(&format!("its category_ids are no list: {error}")))?;
+        if category_ids.len() != classes.len() {
+            return Err(facts.unfit("has not one category id a class"));
+        }
         let masks = facts.parsed("masks")?;
         let config = MaskRcnnConfig {
             backbone: backbone.into(),
@@ -128,6 +155,7 @@ impl<B: Backend> SavedDetector<B> {
             network,
             backbone,
             classes,
+            category_ids,
             masks,
             loading,
             device: device.clone(),
@@ -135,16 +163,17 @@ impl<B: Backend> SavedDetector<B> {
         })
     }
 
-    /// What it finds on an image, the surest first.
+    /// What it finds on an image that is prepared by these settings, as [`loading`](Self::loading) has them, the surest first.
     ///
     /// # Errors
     /// If the image has more pixels than a mask can have (2^32).
     pub fn look(
         &self,
         image: &Image,
+        loading: &LoadingConfig,
         limits: DetectionLimits,
     ) -> Result<Vec<FoundObject>, DetectError> {
-        let prepared = prepare(image, &self.loading);
+        let prepared = prepare(image, loading);
         let shape = [1, 3, prepared.height, prepared.width];
         let samples = Tensor::from_data(TensorData::new(prepared.samples, shape), &self.device);
         let found = self

@@ -167,7 +167,8 @@ impl<B: AutodiffBackend> DetectSession<B> {
                 seconds: started.elapsed().as_secs_f64(),
                 backend: self.backend_name.clone(),
             };
-            record.record().add_to(self.keeper.folder.path())?;
+            // A run that is started again at its end measures once more, which is no other result.
+            record.record().add_once_to(self.keeper.folder.path())?;
         }
         Ok(measured)
     }
@@ -176,6 +177,7 @@ impl<B: AutodiffBackend> DetectSession<B> {
         // A loss or gradient that is not a number must not get into a checkpoint.
         self.settle()?;
         self.state.step = steps_done;
+        self.state.steps_per_epoch = self.steps_per_epoch;
         let mut metadata = self.metadata.clone();
         metadata.insert("step".to_owned(), steps_done.to_string());
         let contents = CheckpointContents {
@@ -277,7 +279,10 @@ impl<B: AutodiffBackend> RunHooks<B, Detector<B>> for DetectSession<B> {
 
     fn owes_epoch(&self) -> bool {
         let ended = self.state.step / self.steps_per_epoch;
-        self.state.step.is_multiple_of(self.steps_per_epoch) && self.state.epochs_told < ended
+        // With other images epochs end elsewhere, and those before are done with.
+        self.state.steps_per_epoch == self.steps_per_epoch
+            && self.state.step.is_multiple_of(self.steps_per_epoch)
+            && self.state.epochs_told < ended
     }
 
     fn begin_checkpoint(&mut self, model: &Detector<B>, steps_done: usize) -> Result<(), Stop> {

@@ -1,7 +1,7 @@
 //! Batches of annotated images on the device.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Tensor, TensorData};
@@ -9,7 +9,7 @@ use sslight_core::learner::Supply;
 use sslight_models::backend::Backend;
 
 use super::detector::image_size;
-use crate::loading::{DetectionBatch, DetectionLoader, LoadingError, Targets};
+use crate::loading::{DetectionBatch, DetectionLoader, DetectionStream, LoadingError, Targets};
 use crate::model::ImageSize;
 
 /// Images on the device with what is on them.
@@ -45,6 +45,9 @@ pub struct DetectionSupply {
     pub steps_per_epoch: usize,
     /// How long they have been waited for.
     pub waited: Waited,
+    /// The stream at the end of the last epoch, with the step of its next batch: it goes on in the next one, so that threads and
+    /// prepared batches outlive an epoch of a few steps.
+    pub stream: Mutex<Option<(usize, DetectionStream)>>,
 }
 
 /// A duration that grows, shared by its clones.
@@ -81,16 +84,61 @@ impl<B: Backend> Supply<B> for DetectionSupply {
         start_step: usize,
         device: &B::Device,
     ) -> Box<dyn Iterator<Item = Result<DeviceBatch<B>, LoadingError>> + '_> {
-        let first = epoch * self.steps_per_epoch + start_step;
-        let mut batches = self.loader.training(first);
-        let device = device.clone();
-        let left = self.steps_per_epoch - start_step;
-        let next = move || {
-            let asked = Instant::now();
-            let batch = batches.next();
-            self.waited.add(asked.elapsed());
-            Some(batch?.map(|batch| DeviceBatch::upload(batch, &device)))
+        let step = epoch * self.steps_per_epoch + start_step;
+        let kept = self.lock().take().filter(|(next, _)| *next == step);
+        let stream = match kept {
+            Some((_, stream)) => stream,
+            None => self.loader.training(step),
         };
-        Box::new(std::iter::from_fn(next).take(left))
+        Box::new(EpochOfBatches::<B> {
+            supply: self,
+            stream: Some(stream),
+            step,
+            left: self.steps_per_epoch - start_step,
+            device: device.clone(),
+        })
+    }
+}
+
+impl DetectionSupply {
+    fn lock(&self) -> MutexGuard<'_, Option<(usize, DetectionStream)>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The rest of an epoch.
+struct EpochOfBatches<'a, B: Backend> {
+    supply: &'a DetectionSupply,
+    /// Absent after an error.
+    stream: Option<DetectionStream>,
+    /// The step of its next batch.
+    step: usize,
+    left: usize,
+    device: B::Device,
+}
+
+impl<B: Backend> Iterator for EpochOfBatches<'_, B> {
+    type Item = Result<DeviceBatch<B>, LoadingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let asked = Instant::now();
+        let batch = self.stream.as_mut()?.next();
+        self.supply.waited.add(asked.elapsed());
+        let Some(Ok(batch)) = batch else {
+            self.stream = None;
+            return batch
+                .map(|failed| failed.map(|batch| DeviceBatch::upload(batch, &self.device)));
+        };
+        self.step += 1;
+        Some(Ok(DeviceBatch::upload(batch, &self.device)))
+    }
+}
+
+impl<B: Backend> Drop for EpochOfBatches<'_, B> {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            *self.supply.lock() = Some((self.step, stream));
+        }
     }
 }

@@ -33,7 +33,7 @@ pub const KEYS: &[VerbKey] = &[
     },
     VerbKey {
         name: "side",
-        values: "an integer of at least 32",
+        values: "an integer of 32 to 4096",
         default: "128",
         help: "width and height of a scene in pixels",
     },
@@ -44,6 +44,9 @@ pub const KEYS: &[VerbKey] = &[
         help: "seed of all draws",
     },
 ];
+
+/// Smallest garment that can be composed.
+const SMALLEST: usize = 8;
 
 /// What `--json` prints.
 #[derive(Serialize)]
@@ -82,7 +85,7 @@ pub fn run(args: &DetectComposeArgs) -> Result<Outcome, CliError> {
             split,
             side,
             // Garments are as large against a scene of any size.
-            sizes: side * 3 / 16..=side * 9 / 16,
+            sizes: (side * 3 / 16).max(SMALLEST)..=side * 9 / 16,
             ..defaults.clone()
         };
         told.push(part(&config, &out.join(name))?);

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::time::Instant;
 
 use burn::tensor::backend::AutodiffBackend;
-use sslight_core::config::{Problem, Problems};
+use sslight_core::config::{Origin, Problem, Problems, ResolvedVerb};
 use sslight_core::observe::StopHandle;
 use sslight_core::run::DetectionRecord;
 use sslight_detect::annotations::{DetectionSet, write_results};
-use sslight_detect::loading::LoadingConfig;
 use sslight_detect::training::{
-    DetectConfig, DetectError, Measured, SavedDetector, Use, find, open, scores, trained_on,
+    DetectConfig, DetectError, Measured, SavedDetector, Use, detector_there, find, open, scores,
+    trained_on,
 };
 
 use sslight_models::backend::Backend;
@@ -23,7 +23,15 @@ use crate::ui;
 
 /// Measures a detector on the validation images of its run, or on those that `val_data` names.
 pub fn run(args: &DetectEvalArgs) -> Result<Outcome, CliError> {
-    let resolved = super::resolve(Some(&args.detector), &args.words)?;
+    let run = super::run_of(&args.detector);
+    let mut resolved = super::resolve_use(run.as_deref(), &args.words)?;
+    // Before anything else is asked for.
+    detector_there(&args.detector)?;
+    let said = |key: &str| *resolved.provenance.of(key) == Origin::CommandLine;
+    if said("val_data") && !said("val_images") {
+        // Those of the run are of other annotations.
+        resolved.settings.val_images = None;
+    }
     let config = &resolved.settings;
     let Some(annotations) = &config.val_data else {
         let advice = "give val_data=PATH: annotations to measure on";
@@ -33,7 +41,6 @@ pub fn run(args: &DetectEvalArgs) -> Result<Outcome, CliError> {
     };
     let engine = backend::choose(config.backend)?;
     let stop = stop_and_leave_nothing()?;
-    let run = super::run_of(&args.detector);
     let mut notices = Vec::new();
     let set = open(
         Path::new(annotations),
@@ -45,7 +52,7 @@ pub fn run(args: &DetectEvalArgs) -> Result<Outcome, CliError> {
         detector: &args.detector,
         run: run.as_deref(),
         write: args.write.as_deref(),
-        config,
+        resolved: &resolved,
         backend: engine.choice().to_string(),
     };
     let measured = with_engine!(engine, |B, device| {
@@ -55,7 +62,10 @@ pub fn run(args: &DetectEvalArgs) -> Result<Outcome, CliError> {
         Err(DetectError::Interrupted) => return Ok(Outcome::Interrupted),
         measured => measured?,
     };
-    let beside = args.detector.parent().unwrap_or(Path::new("."));
+    let beside = match args.detector.is_dir() {
+        true => args.detector.as_path(),
+        false => args.detector.parent().unwrap_or(Path::new("")),
+    };
     let folder = run.as_deref().unwrap_or(beside);
     let results = record.add_to(folder)?;
     ui::show(args.output.json, &record, || text(&record, &results))?;
@@ -70,7 +80,7 @@ struct Asked<'a> {
     run: Option<&'a Path>,
     /// A file for what is found.
     write: Option<&'a Path>,
-    config: &'a DetectConfig,
+    resolved: &'a ResolvedVerb<DetectConfig>,
     backend: String,
 }
 
@@ -81,15 +91,11 @@ fn measure<B: Backend>(
     device: &B::Device,
 ) -> Result<DetectionRecord, DetectError> {
     let started = Instant::now();
-    let config = asked.config;
+    let config = &asked.resolved.settings;
     let detector = SavedDetector::<B>::open(asked.detector, device)?;
     let set = set.with_class_names(&detector.classes)?;
     let how = Use {
-        loading: LoadingConfig {
-            batch_size: config.test.batch_size,
-            workers: config.worker_count(),
-            ..detector.loading.clone()
-        },
+        loading: super::prepared(&detector.loading, asked.resolved),
         limits: config.limits(),
     };
     let found = find(&detector.network, &set, &how, device, stop)?;

@@ -1,13 +1,18 @@
 //! `sslight detect predict`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use burn::tensor::backend::AutodiffBackend;
 use serde::Serialize;
-use sslight_core::config::Origin;
+use sslight_core::config::{Origin, ResolvedVerb};
 use sslight_core::observe::StopHandle;
-use sslight_data::{DataError, Image, ImageSource, Split, decode};
-use sslight_detect::training::{DetectConfig, DetectError, Prediction, Predictor, SavedDetector};
+use sslight_data::{
+    DataError, DecodeOptions, Image, ImageSource, OpenOptions, Split, decode, open_with,
+};
+use sslight_detect::training::{
+    DetectConfig, DetectError, Prediction, Predictor, SavedDetector, Use, detector_there,
+};
 
 use sslight_models::backend::Backend;
 
@@ -53,19 +58,24 @@ pub fn run(args: &DetectPredictArgs) -> Result<Outcome, CliError> {
             "detect predict: no image; give image files, or a folder of images".to_owned(),
         ));
     }
-    let mut resolved = super::resolve(Some(&args.detector), &words)?;
+    let run = super::run_of(&args.detector);
+    let mut resolved = super::resolve_use(run.as_deref(), &words)?;
+    detector_there(&args.detector)?;
     if *resolved.provenance.of("test.score_above") != Origin::CommandLine {
         resolved.settings.test.score_above = SCORE;
     }
     let config = &resolved.settings;
     let looked = images.iter().map(|image| Looked::open(image));
-    let looked = looked.collect::<Result<Vec<_>, _>>()?;
+    let looked = looked.collect::<Result<Vec<_>, CliError>>()?;
+    looked
+        .iter()
+        .try_for_each(|looked| looked.keeps_apart(&out))?;
     let engine = backend::choose(config.backend)?;
     let stop = stop_and_leave_nothing()?;
     let made = with_engine!(engine, |B, device| {
         look::<<B as AutodiffBackend>::InnerBackend>(
             &args.detector,
-            config,
+            &resolved,
             &looked,
             &out,
             &stop,
@@ -116,14 +126,18 @@ struct Looks {
 
 fn look<B: Backend>(
     detector: &Path,
-    config: &DetectConfig,
+    resolved: &ResolvedVerb<DetectConfig>,
     looked: &[Looked],
     out: &Path,
     stop: &StopHandle,
     device: &B::Device,
 ) -> Result<Looks, DetectError> {
     let detector = SavedDetector::<B>::open(detector, device)?;
-    let mut predictor = Predictor::new(&detector, config, out)?;
+    let how = Use {
+        loading: super::prepared(&detector.loading, resolved),
+        limits: resolved.settings.limits(),
+    };
+    let mut predictor = Predictor::new(&detector, how, out)?;
     let (mut predictions, mut unreadable) = (Vec::new(), Vec::new());
     for (name, image) in looked.iter().flat_map(Looked::images) {
         if stop.is_requested() {
@@ -153,31 +167,114 @@ fn is_path(word: &str) -> bool {
 
 /// What a word names.
 enum Looked {
-    File(PathBuf),
-    Many(std::sync::Arc<dyn ImageSource>),
+    /// Image files, and the folder that they were asked for by, if it was one.
+    Files(Vec<PathBuf>, Option<PathBuf>),
+    /// An archive, or another file of many images.
+    Many(Arc<dyn ImageSource>),
 }
 
+/// Images are shown as people see them, as in training.
+const UPRIGHT: DecodeOptions = DecodeOptions {
+    exif_orientation: true,
+    max_pixels: decode::MAX_PIXELS,
+    enough: None,
+};
+
 impl Looked {
-    fn open(word: &str) -> Result<Self, DataError> {
+    fn open(word: &str) -> Result<Self, CliError> {
         let path = Path::new(word);
-        Ok(match path.is_file() && decode::is_image_name(path) {
-            true => Self::File(path.to_owned()),
-            false => Self::Many(sslight_data::open(word, Split::Train)?),
-        })
+        if path.is_dir() {
+            let mut files = Vec::new();
+            list(path, &mut files)?;
+            files.sort();
+            if files.is_empty() {
+                return Err(CliError::Usage(format!(
+                    "detect predict: {word} holds no image; give image files, or a folder of images"
+                )));
+            }
+            return Ok(Self::Files(files, Some(path.to_owned())));
+        }
+        if path.is_file() && decode::is_image_name(path) {
+            return Ok(Self::Files(vec![path.to_owned()], None));
+        }
+        let options = OpenOptions {
+            labels: false,
+            decode: UPRIGHT,
+            ..OpenOptions::default()
+        };
+        Ok(Self::Many(open_with(word, Split::Train, &options)?))
+    }
+
+    /// Refuses a folder for pictures among the images: they would take the place of images, and be looked at the next time.
+    fn keeps_apart(&self, out: &Path) -> Result<(), CliError> {
+        let Ok(out) = out.canonicalize() else {
+            // It is not there yet.
+            return Ok(());
+        };
+        let Self::Files(files, folder) = self else {
+            return Ok(());
+        };
+        let folders = files.iter().filter_map(|file| file.parent());
+        let among = folders
+            .map(|parent| {
+                if parent == Path::new("") {
+                    Path::new(".")
+                } else {
+                    parent
+                }
+            })
+            .filter_map(|parent| parent.canonicalize().ok())
+            .any(|parent| parent == out);
+        let folder = folder
+            .as_ref()
+            .and_then(|folder| folder.canonicalize().ok());
+        let within = folder.is_some_and(|folder| out.starts_with(folder));
+        match among || within {
+            true => Err(CliError::Usage(format!(
+                "detect predict: out={} is among the images that are looked at; choose another folder",
+                out.display()
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// Each image with its name, one at a time.
     fn images(&self) -> Box<dyn Iterator<Item = (String, Result<Image, DataError>)> + '_> {
         match self {
-            Self::File(path) => {
+            Self::Files(files, _) => Box::new(files.iter().map(|path| {
                 let name = path.display().to_string();
-                Box::new(std::iter::once_with(move || (name, decode::read(path))))
-            }
+                let read = decode::read_bytes(path);
+                let image = read.and_then(|bytes| decode::decode_with(&bytes, &name, UPRIGHT));
+                (name, image)
+            })),
             Self::Many(source) => {
                 Box::new((0..source.len()).map(|index| (source.name(index), source.image(index))))
             }
         }
     }
+}
+
+/// The images of a folder and below; names that begin with a dot are passed over.
+fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
+    let failed = |source| CliError::Read {
+        path: folder.to_owned(),
+        advice: "give image files, or a folder of images",
+        source,
+    };
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(failed)?);
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        // A link to a folder could lead back here.
+        if kind.is_dir() {
+            list(&path, files)?;
+        } else if path.is_file() && decode::is_image_name(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
 }
 
 /// What was found on an image, in a line.

@@ -2,17 +2,19 @@
 
 use sslight_core::config::{ResolvedVerb, VerbKeys};
 use sslight_core::observe::End;
-use sslight_detect::training::{DetectConfig, DetectError, DetectionData, train};
+use sslight_detect::training::{
+    DetectConfig, DetectError, DetectionData, check_init, configs, train,
+};
 
 use crate::args::DetectTrainArgs;
-use crate::backend::{self, with_engine};
+use crate::backend::{self, Host, with_engine};
 use crate::exit::{CliError, Outcome};
 use crate::train::{Handles, Show, shown};
 use crate::ui;
 
 /// Resolves the configuration and shows it, or trains.
 pub fn run(args: &DetectTrainArgs) -> Result<Outcome, CliError> {
-    let resolved = super::resolve(None, &args.words)?;
+    let resolved = DetectConfig::default().resolve(configs(), &args.words)?;
     let config = &resolved.settings;
     if args.dry_run {
         return dry_run(&resolved, args.output.json);
@@ -53,6 +55,15 @@ fn dry_run(resolved: &ResolvedVerb<DetectConfig>, json: bool) -> Result<Outcome,
         .check(|key| resolved.provenance.of(key).clone())
         .map_err(DetectError::from)
         .and_then(|()| DetectionData::open(config));
+    config
+        .warnings()
+        .iter()
+        .for_each(|warning| ui::warn(warning));
+    match check_init::<Host>(config) {
+        Ok(Some(init)) => ui::note(&init),
+        Ok(None) => {}
+        Err(error) => ui::warn(&error.to_string()),
+    }
     let data = match checked {
         Ok(data) => {
             for notice in &data.notices {
