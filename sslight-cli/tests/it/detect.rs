@@ -324,7 +324,12 @@ fn what_cannot_be_is_refused_with_what_to_do() {
             "sslight pretrain",
         ),
         (
-            &["pretrain", "data=scenes/train/images", "out=run"],
+            &[
+                "pretrain",
+                "data=scenes/train/images",
+                "batch_size=2",
+                "out=run",
+            ],
             2,
             "sslight detect train",
         ),
