@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use burn_flex::Flex;
 use serde_json::{Value, json};
 use sslight_core::config::VerbKeys;
-use sslight_core::observe::{End, SaveHandle, StopHandle, Summary};
-use sslight_core::run::{DetectionRecord, RunError, RunOptions};
+use sslight_core::observe::{End, StopHandle, Summary};
+use sslight_core::run::{DetectionRecord, RunError};
 use sslight_data::Split;
 use sslight_detect::annotations::DetectionSet;
 use sslight_detect::model::DetectionLimits;
@@ -17,7 +17,7 @@ use sslight_detect::training::{
 };
 use sslight_models::weights::WeightsFile;
 
-use crate::runs::{Cpu, NEVER, StopAfter, lines, losses};
+use crate::runs::{Cpu, NEVER, lines, losses, options};
 
 /// Settings with which a step takes a moment.
 const SMALL: &[&str] = &[
@@ -48,18 +48,7 @@ fn scenes(folder: &Path, images: usize, side: usize) -> String {
 
 fn run(words: &[String], stop_after: usize) -> Result<Summary, DetectError> {
     let resolved = DetectConfig::default().resolve(configs(), words)?;
-    let stop = StopHandle::new();
-    let options = RunOptions {
-        observer: Box::new(StopAfter {
-            steps: stop_after,
-            stop: stop.clone(),
-        }),
-        stop,
-        save: SaveHandle::new(),
-        renderer: None,
-        backend_name: "test".to_string(),
-    };
-    train::<Cpu>(&resolved, &Default::default(), options)
+    train::<Cpu>(&resolved, &Default::default(), options(stop_after))
 }
 
 fn words(base: &[&str], data: &str, out: &Path, more: &[&str]) -> Vec<String> {

@@ -193,6 +193,38 @@ impl Keeper {
         }
     }
 
+    /// How the loop ended: whether someone asked for it. `of_data` is why there were no more batches, and `broken_weights` names the
+    /// first weights that are not finite.
+    ///
+    /// # Errors
+    /// What ended it, if that is an error, or what kept its last checkpoint from being written.
+    pub fn ended(
+        &mut self,
+        stop: Option<Stop>,
+        of_data: Option<RunError>,
+        broken_weights: impl FnOnce() -> Option<String>,
+    ) -> Result<bool, RunError> {
+        // Whatever ended the run, the checkpoint that is being written is the last good one.
+        let saved = self.store.wait();
+        match self.error.take().or(of_data) {
+            Some(RunError::NotFinite { step, what }) => {
+                let weights = broken_weights().map_or(String::new(), |name| {
+                    format!("; the first weights that are not finite are {name}")
+                });
+                let what = format!("{what}{weights}");
+                return Err(RunError::NotFinite { step, what });
+            }
+            Some(error) => return Err(error),
+            None => {}
+        }
+        saved?;
+        match stop {
+            Some(Stop::Failed) => Err(RunError::Vanished),
+            Some(Stop::Interrupted) => Ok(true),
+            None => Ok(false),
+        }
+    }
+
     /// Whether a checkpoint is due after so many steps. Asked for by someone, it is due in any case, and the request is answered
     /// either way.
     pub fn wants_checkpoint(&mut self, steps_done: usize) -> bool {

@@ -201,27 +201,9 @@ impl<B: AutodiffBackend> Session<B> {
         steps_done: usize,
         stop: Option<Stop>,
     ) -> Result<Summary, RunError> {
-        // Whatever ended the run, the checkpoint that is being written is the last good one.
-        let saved = self.keeper.store.wait();
-        match self.keeper.error.take() {
-            Some(RunError::NotFinite { step, what }) => {
-                let weights = first_broken_weights(model).map_or(String::new(), |name| {
-                    format!("; the first weights that are not finite are {name}")
-                });
-                let what = format!("{what}{weights}");
-                return Err(RunError::NotFinite { step, what });
-            }
-            Some(error) => return Err(error),
-            None => {}
-        }
-        if let Some(error) = self.feed.take_error() {
-            return Err(error.into());
-        }
-        saved?;
-        if stop == Some(Stop::Failed) {
-            return Err(RunError::Vanished);
-        }
-        let mut interrupted = stop == Some(Stop::Interrupted);
+        let of_data = self.feed.take_error().map(RunError::from);
+        let broken = || first_broken_weights(model);
+        let mut interrupted = self.keeper.ended(stop, of_data, broken)?;
         // The score of the last epoch stands for the end; a run that ends between epochs has none yet.
         let ends_an_epoch =
             steps_done.is_multiple_of(self.config.steps_per_epoch(self.images()).max(1));

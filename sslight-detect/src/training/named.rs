@@ -2,16 +2,7 @@
 
 use sslight_core::config::NamedConfig;
 
-macro_rules! named {
-    ($($name:literal),+ $(,)?) => {
-        &[$(NamedConfig {
-            name: $name,
-            text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/", $name, ".toml")),
-        }),+]
-    };
-}
-
-const CONFIGS: &[NamedConfig] = named![
+const CONFIGS: &[NamedConfig] = sslight_core::named_configs![
     "detect/supervised-mobilenet_v2",
     "detect/dino-mobilenet_v2-baseline",
     "detect/dino-mobilenet_v2-sslight",

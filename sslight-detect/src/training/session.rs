@@ -196,27 +196,10 @@ impl<B: AutodiffBackend> DetectSession<B> {
         steps_done: usize,
         stop: Option<Stop>,
     ) -> Result<Summary, RunError> {
-        // Whatever ended the run, the checkpoint that is being written is the last good one.
-        let saved = self.keeper.store.wait();
-        match self.keeper.error.take() {
-            Some(RunError::NotFinite { step, what }) => {
-                let weights = first_broken_weights(model).map_or(String::new(), |name| {
-                    format!("; the first weights that are not finite are {name}")
-                });
-                let what = format!("{what}{weights}");
-                return Err(RunError::NotFinite { step, what });
-            }
-            Some(error) => return Err(error),
-            None => {}
-        }
-        if let Some(error) = self.feed.take_error() {
-            return Err(DetectError::from(error).into_run());
-        }
-        saved?;
-        if stop == Some(Stop::Failed) {
-            return Err(RunError::Vanished);
-        }
-        let mut interrupted = stop == Some(Stop::Interrupted);
+        let of_data = self.feed.take_error();
+        let of_data = of_data.map(|error| DetectError::from(error).into_run());
+        let broken = || first_broken_weights(model);
+        let mut interrupted = self.keeper.ended(stop, of_data, broken)?;
         if !interrupted && self.state.scored_at != Some(steps_done) {
             match self.measure(model, steps_done) {
                 // The same command measures again.
