@@ -75,9 +75,14 @@ impl DetectionData {
             None => "not measured: no val_data".to_owned(),
         };
         format!(
-            "{} of {} classes, {measured}",
+            "{} of {} {}, {measured}",
             of(train),
-            train.classes.len()
+            train.classes.len(),
+            if train.classes.len() == 1 {
+                "class"
+            } else {
+                "classes"
+            }
         )
     }
 }
