@@ -5,13 +5,10 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use sslight_core::config::{
-    Backbone, BackendChoice, ConfigError, Key, Kind, Origin, Problem, Problems, Range, Resume,
-    VerbKeys, words,
-};
+use sslight_core::config::{Backbone, BackendChoice, Resume, words};
 
 use crate::geometry::Sampler;
-use crate::loading::{LARGEST_SIDE, LoadingConfig};
+use crate::loading::LoadingConfig;
 use crate::model::{DetectionLimits, Layout, MaskRcnnConfig, NoStages};
 
 /// Images for which the learning rate is stated.
@@ -277,32 +274,6 @@ impl DetectConfig {
         self.optim.milestones.clone().unwrap_or_else(auto)
     }
 
-    /// What is allowed but probably not meant, a sentence each.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.warmup_steps() >= self.steps {
-            warnings.push(format!(
-                "optim.warmup_steps={} is no less than steps={}: the full learning rate is never reached",
-                self.warmup_steps(),
-                self.steps
-            ));
-        }
-        if let Some(late) = self.milestones().iter().find(|step| **step >= self.steps) {
-            warnings.push(format!(
-                "optim.milestones has {late}, and there are {} steps: the learning rate does not fall there",
-                self.steps
-            ));
-        }
-        if self.norm == Norm::Frozen && self.init.is_empty() {
-            warnings.push(
-                "norm=frozen without init: the statistics of a random backbone are those of nothing; give init, or \
-                 norm=batch"
-                    .to_owned(),
-            );
-        }
-        warnings
-    }
-
     /// Steps in an epoch: those in which each of `images` is shown once, about.
     pub fn steps_per_epoch(&self, images: usize) -> usize {
         images.div_ceil(self.batch_size).max(1)
@@ -381,123 +352,13 @@ impl DetectConfig {
             proposals: self.test.proposals,
         }
     }
-
-    /// Refuses settings that fit no run.
-    ///
-    /// # Errors
-    /// [`Problem::Missing`] for `data`, and the backbones that cannot detect.
-    pub fn check(&self, origin: impl Fn(&str) -> Origin) -> Result<(), ConfigError> {
-        let mut problems = Vec::new();
-        if self.data.is_empty() {
-            let advice =
-                "give data=PATH: a COCO .json file, a folder with one, or a Pascal VOC folder";
-            problems.push(Problem::Missing {
-                key: "data",
-                advice,
-            });
-        }
-        if Layout::of(self.backbone.into()).is_err() {
-            problems.push(Problem::OutOfRange {
-                key: "backbone",
-                value: self.backbone.to_string(),
-                allowed: "mobilenet_v2, resnet18, resnet34 or resnet50, which have maps of several resolutions".to_owned(),
-                origin: origin("backbone"),
-            });
-        }
-        let mut too_long = |key: &'static str, side: usize| {
-            if side > LARGEST_SIDE {
-                problems.push(Problem::OutOfRange {
-                    key,
-                    value: side.to_string(),
-                    allowed: format!("at most {LARGEST_SIDE}"),
-                    origin: origin(key),
-                });
-            }
-        };
-        too_long("input.longest_side", self.input.longest_side);
-        too_long("input.test_side", self.input.test_side);
-        let longest = self.input.short_sides.iter().max();
-        too_long("input.short_sides", longest.copied().unwrap_or(0));
-        if longest.is_none() {
-            problems.push(Problem::OutOfRange {
-                key: "input.short_sides",
-                value: "[]".to_owned(),
-                allowed: "one or more sides".to_owned(),
-                origin: origin("input.short_sides"),
-            });
-        }
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Problems(problems).into())
-        }
-    }
-}
-
-const COUNT: Kind = Kind::Integer(1);
-const UNIT: Kind = Kind::Number(Range::Unit);
-const FACTOR: Kind = Kind::Number(Range::NotNegative);
-const POSITIVE: Kind = Kind::Number(Range::Positive);
-const AUTO_PATH: Kind = Kind::Or("auto", &Kind::Text("path"));
-
-macro_rules! keys {
-    ($($name:literal: $kind:expr, $help:literal;)+) => {
-        &[$(Key { name: $name, kind: $kind, help: $help }),+]
-    };
-}
-
-impl VerbKeys for DetectConfig {
-    fn keys() -> &'static [Key] {
-        keys! {
-            "data": Kind::Text("path"), "annotations to train on: COCO .json, a folder with one, a Pascal VOC folder";
-            "images": AUTO_PATH, "folder of these images; auto looks beside the annotations";
-            "val_data": Kind::Or("none", &Kind::Text("path")), "annotations to measure on";
-            "val_images": AUTO_PATH, "folder of these images";
-            "out": AUTO_PATH, "run folder; auto is runs/detect-BACKBONE";
-            "backbone": Kind::Word(Backbone::WORDS), "the backbone: a ResNet or mobilenet_v2";
-            "init": Kind::Text("path"), "weights the backbone starts from: a run, a checkpoint, a safetensors or PyTorch file";
-            "init_partial": Kind::Switch, "load what fits of init, and leave the rest random";
-            "masks": Kind::Or("auto", &Kind::Switch), "find masks beside boxes; auto if the annotations have masks";
-            "norm": Kind::Word(Norm::WORDS), "normalise the backbone by the batch, or leave its statistics frozen (small batches)";
-            "backend": Kind::Word(BackendChoice::WORDS), "the engine";
-            "batch_size": COUNT, "images an optimizer step";
-            "steps": COUNT, "length of training and schedule: 90000 is 1x for 16 images, 180000 is 2x";
-            "max_steps": Kind::Or("none", &COUNT), "stop after so many steps, with the schedule of all";
-            "eval_every": Kind::Or("auto", &Kind::Integer(0)), "epochs between measurements; 0 only at the end, auto about ten times";
-            "seed": Kind::Integer(0), "seed of fresh weights, order, augmentation and sampling";
-            "workers": Kind::Or("auto", &COUNT), "threads that prepare images; auto is one a core";
-            "resume": Kind::Text("auto|never|path"), "continue the run in `out`, refuse to, or continue from a checkpoint";
-            "log_every": COUNT, "steps between progress reports";
-            "optim.base_lr": FACTOR, "learning rate per 16 images";
-            "optim.momentum": Kind::Number(Range::BelowOne), "momentum of SGD";
-            "optim.weight_decay": FACTOR, "weight decay of all but normalisation";
-            "optim.warmup_steps": Kind::Or("auto", &Kind::Integer(0)), "steps of warm-up; auto is 1000, at most a tenth of all";
-            "optim.warmup_factor": UNIT, "part of the learning rate at the first step";
-            "optim.milestones": Kind::Or("auto", &Kind::Epochs), "steps at which the rate is divided by 10; auto is 6/9 and 8/9 of all";
-            "optim.clip_grad": FACTOR, "largest norm of a parameter's gradient; 0 is off";
-            "input.short_sides": Kind::Epochs, "pixels of the shorter side in training, drawn from these";
-            "input.test_side": COUNT, "pixels of the shorter side when measured or used";
-            "input.longest_side": COUNT, "pixels of the longer side at most";
-            "input.flip": UNIT, "probability of a mirror image in training";
-            "input.mean": Kind::Numbers(3, Range::Any), "channel means taken off, for pixels in 0..1";
-            "input.std": Kind::Numbers(3, Range::Positive), "channel standard deviations divided by";
-            "sampling.anchors": COUNT, "anchors of an image that losses are taken over";
-            "sampling.proposals": COUNT, "proposals of an image that losses are taken over; fewer is faster";
-            "test.score_above": UNIT, "lower scores are dropped";
-            "test.overlap": UNIT, "detections of a class that overlap a better one by more are dropped";
-            "test.most": COUNT, "detections of an image at most";
-            "test.proposals": Kind::Or("auto", &COUNT), "proposals of an image that are looked at; auto is 1000, fewer is faster";
-            "test.batch_size": COUNT, "images at once when measured or used";
-            "checkpoint.every_steps": COUNT, "steps between checkpoints";
-            "checkpoint.every_minutes": Kind::Or("none", &POSITIVE), "minutes after the last checkpoint when a step gets one";
-            "checkpoint.keep_last": COUNT, "newest checkpoints kept";
-        }
-    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use sslight_core::config::VerbKeys;
+
     use super::*;
 
     #[test]
@@ -536,28 +397,5 @@ mod tests {
                 assert!((ours - theirs).abs() < 2e-4, "{ours} {theirs}");
             }
         }
-    }
-
-    #[test]
-    fn what_is_probably_not_meant_is_said() {
-        let of = |words: &[&str]| {
-            let config = DetectConfig::default().with_words(words).unwrap();
-            config.warnings().len()
-        };
-        assert_eq!(of(&[]), 0);
-        assert_eq!(of(&["steps=500", "optim.warmup_steps=1000"]), 1);
-        assert_eq!(of(&["steps=20000", "optim.milestones=[60000,80000]"]), 1);
-        assert_eq!(of(&["norm=frozen"]), 1);
-        let config = DetectConfig::default().with_words(&["data=x", "input.short_sides=[20000]"]);
-        let error = config.unwrap().check(|_| Origin::CommandLine).unwrap_err();
-        assert!(error.to_string().contains("input.short_sides"), "{error}");
-    }
-
-    #[test]
-    fn a_backbone_without_stages_and_missing_data_are_told_together() {
-        let config = DetectConfig::default().with_words(&["backbone=vit_tiny_16"]);
-        let error = config.unwrap().check(|_| Origin::CommandLine).unwrap_err();
-        let text = error.to_string();
-        assert!(text.contains("data") && text.contains("resnet18"), "{text}");
     }
 }

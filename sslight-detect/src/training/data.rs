@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sslight_core::observe::{Level, Notice};
 
-use super::{DetectConfig, DetectError};
+use super::{DataThere, DetectConfig, DetectError};
 use crate::annotations::DetectionSet;
 use crate::loading::LoadingError;
 
@@ -62,6 +62,20 @@ impl DetectionData {
             validation,
             notices,
         })
+    }
+
+    /// What of them decides over tensors, epochs and files of results.
+    pub fn there(&self) -> DataThere {
+        let classes = &self.train.classes;
+        let numbered = classes.iter().enumerate();
+        DataThere {
+            images: self.train.images.len(),
+            classes: classes.iter().map(|class| class.name.clone()).collect(),
+            category_ids: numbered
+                .map(|(index, class)| class.id.unwrap_or(index as u64 + 1))
+                .collect(),
+            masks: self.masks,
+        }
     }
 
     /// The data in words.

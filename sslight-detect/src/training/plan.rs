@@ -79,6 +79,17 @@ const FREE_TO_CHANGE: &[&str] = &[
 /// Keys that decide which tensors a checkpoint has.
 const SHAPING: &[&str] = &["backbone"];
 
+impl DetectPlan<'_> {
+    /// What is trained, in a few words.
+    pub(super) fn title(&self) -> String {
+        let network = match self.data.masks {
+            true => "mask r-cnn",
+            false => "faster r-cnn",
+        };
+        format!("{network} {}", self.resolved.settings.backbone)
+    }
+}
+
 /// Images that the run of a folder was trained on, if its newest checkpoint tells.
 pub fn trained_on(run: &Path) -> Option<usize> {
     let store = CheckpointStore::new(RunFolder::checkpoints_of(run), Keep::last(1));
