@@ -11,11 +11,10 @@ use super::RunError;
 use sslight_models::weights::WeightsFile;
 
 use super::evaluation::RESULTS_FILE;
-use super::results::IMAGENET_TRAIN;
 use super::session::BACKBONE_FILE;
 use crate::config::resolve;
 use crate::fsio::WithPath;
-use crate::run::published::published;
+use crate::run::published::{IMAGENET_TRAIN, published};
 
 /// The word for it in the file of results.
 pub const DETECTION: &str = "detect";

@@ -2,6 +2,9 @@
 
 use crate::config::{RunConfig, resolve};
 
+/// Training images of ImageNet-1k, on which all rows are pre-trained.
+pub(super) const IMAGENET_TRAIN: usize = 1_281_167;
+
 /// Scores in percent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Published {
