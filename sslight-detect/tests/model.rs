@@ -74,6 +74,10 @@ const SECOND: [BoundingBox; 1] = [BoundingBox::new(20.0, 12.0, 70.0, 48.0)];
 /// Of losses and gradients, relative to the largest of a tensor.
 const TOLERANCE: f64 = 1e-3;
 
+/// Gradients that are nothing but rounding, as parts of the longest: of shifts that the next normalisation takes out again, of which
+/// MobileNetV2 has some after its linear layers.
+const NOTHING: f32 = 1e-9;
+
 /// Values in [-1, 1), of the name and the index alone: `formula` of the golden numbers.
 fn formula(name: &str, count: usize) -> Vec<f32> {
     let step = |h: u32, byte: u8| h.wrapping_mul(31).wrapping_add(u32::from(byte));
@@ -246,10 +250,16 @@ fn learned<B: AutodiffBackend>(case: &Case, golden: &Golden) -> HashMap<String, 
     let names = golden.metadata("parameters");
     let norms = golden.values("grad_norms");
     assert_eq!(names.lines().count(), found.len());
+    let largest = norms.iter().copied().fold(0.0, f32::max);
     for (name, want) in names.lines().zip(norms) {
         let grad = &found[name];
         let square: f64 = grad.iter().map(|g| f64::from(*g).powi(2)).sum();
-        assert_close(name, &[square.sqrt() as f32], &[want], TOLERANCE);
+        let length = square.sqrt() as f32;
+        if want < NOTHING * largest {
+            assert!(length < 1e-5 * largest, "{name}: {length} of {largest}");
+        } else {
+            assert_close(name, &[length], &[want], TOLERANCE);
+        }
     }
     found
 }
@@ -268,6 +278,9 @@ fn gradients_are_equal(case: &Case, least: usize) {
     let mut compared = 0;
     for name in names.iter().filter_map(|name| name.strip_prefix("grad.")) {
         let want = golden.values(&format!("grad.{name}"));
+        if want.iter().all(|want| want.abs() < NOTHING) {
+            continue;
+        }
         assert_close(name, &found[name], &want, TOLERANCE);
         compared += 1;
     }
