@@ -76,7 +76,7 @@ const TOLERANCE: f64 = 1e-3;
 
 /// Gradients that are nothing but rounding, as parts of the longest: of shifts that the next normalisation takes out again, of which
 /// MobileNetV2 has some after its linear layers.
-const NOTHING: f32 = 1e-9;
+const NOTHING: f64 = 1e-9;
 
 /// Values in [-1, 1), of the name and the index alone: `formula` of the golden numbers.
 fn formula(name: &str, count: usize) -> Vec<f32> {
@@ -250,15 +250,15 @@ fn learned<B: AutodiffBackend>(case: &Case, golden: &Golden) -> HashMap<String, 
     let names = golden.metadata("parameters");
     let norms = golden.values("grad_norms");
     assert_eq!(names.lines().count(), found.len());
-    let largest = norms.iter().copied().fold(0.0, f32::max);
+    let largest = norms.iter().copied().fold(0.0, f64::max);
     for (name, want) in names.lines().zip(norms) {
         let grad = &found[name];
         let square: f64 = grad.iter().map(|g| f64::from(*g).powi(2)).sum();
-        let length = square.sqrt() as f32;
+        let length = square.sqrt();
         if want < NOTHING * largest {
             assert!(length < 1e-5 * largest, "{name}: {length} of {largest}");
         } else {
-            assert_close(name, &[length], &[want], TOLERANCE);
+            assert_close(name, &[length as f32], &[want], TOLERANCE);
         }
     }
     found
