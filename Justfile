@@ -75,6 +75,10 @@ imagenet-photos python="python3":
     cargo build --release
     {{ python }} tests/recipes/imagenet_photos.py target/release/sslight
 
+# Aerial photographs of trees with boxes, split by scene, for `sslight detect` (docs/results.md); needs Python with Pillow, and PyPI.
+tree-photos out python="python3":
+    {{ python }} tests/recipes/tree_photos.py {{ out }}
+
 # Random inputs for a reader, ten minutes by default: of weights (safetensors, pytorch_zip, pytorch_legacy, pickle), of image
 # files (picture) or of what holds images (tar, hdf5, parquet, list, idx, cifar).
 # Needs `cargo install cargo-fuzz` and a C++ compiler; on stable Rust there is no sanitizer, and the targets count memory

@@ -1,5 +1,6 @@
 //! Verbs and flags. Keys are not flags: trailing `key=value` words go to the configuration as they are.
 
+mod detect;
 mod evaluations;
 mod machine;
 mod runs;
@@ -15,6 +16,9 @@ use sslight_core::config::{did_you_mean, keys, nearest};
 use crate::exit::CliError;
 use crate::help;
 
+pub use detect::{
+    DetectArgs, DetectComposeArgs, DetectEvalArgs, DetectPredictArgs, DetectTrainArgs, DetectVerb,
+};
 pub use evaluations::{EvaluationArgs, KnnArgs, ReportArgs, ResultsArgs, TableFormat};
 pub use machine::{
     BenchArgs, BenchInferenceArgs, BenchKnnArgs, BenchOpsArgs, BenchStepArgs, BenchVerb,
@@ -55,6 +59,8 @@ pub enum Verb {
     Probe(EvaluationArgs),
     /// Train network and classifier on labelled images, few or all
     Finetune(EvaluationArgs),
+    /// Train, measure and use a detector on a pre-trained backbone
+    Detect(DetectArgs),
     /// Show the evaluations of runs, beside the paper's
     Results(ResultsArgs),
     /// Make one page of a run, or of several: curves, pictures, results, configuration
@@ -115,6 +121,7 @@ impl Verb {
             Self::Sweep(args) => args.output,
             Self::Knn(args) => args.output,
             Self::Probe(args) | Self::Finetune(args) => args.output,
+            Self::Detect(args) => args.verb.output(),
             Self::Report(args) => args.output,
             Self::Results(args) => args.output,
             Self::Export(args) => args.output,

@@ -10,6 +10,8 @@ use sslight_core::fsio::FileError;
 use sslight_core::run::RunError;
 use sslight_core::sweep::SweepError;
 use sslight_data::DataError;
+use sslight_detect::scenes::SceneError;
+use sslight_detect::training::DetectError;
 use sslight_report::MetricsError;
 use sslight_selftest::SelftestError;
 
@@ -74,6 +76,12 @@ pub enum CliError {
     /// Features could not be computed, written or drawn.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// A detector could not be trained, measured or used.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+    /// Scenes could not be composed.
+    #[error(transparent)]
+    Scenes(#[from] SceneError),
     /// A sweep could not be read, prepared or written.
     #[error(transparent)]
     Sweep(#[from] SweepError),
@@ -102,7 +110,10 @@ impl CliError {
                 ConfigError::Syntax { .. } | ConfigError::IsSweep { .. } | ConfigError::Internal(_),
             ) => 2,
             Self::Clap(error) => u8::try_from(error.exit_code()).unwrap_or(2),
-            Self::Run(error) => run_code(error),
+            Self::Run(error) | Self::Detect(DetectError::Run(error)) => run_code(error),
+            Self::Detect(DetectError::Interrupted) => 130,
+            Self::Detect(error) if error.is_usage() => 2,
+            Self::Scenes(SceneError::Setting { .. } | SceneError::Occupied { .. }) => 2,
             Self::Embed(EmbedError::Run(error)) => run_code(error),
             Self::Embed(error) if error.is_usage() => 2,
             Self::SweepRuns { code, .. } => *code,
@@ -117,6 +128,8 @@ impl CliError {
             | Self::Data(_)
             | Self::Metrics(_)
             | Self::Selftest(_)
+            | Self::Detect(_)
+            | Self::Scenes(_)
             | Self::Read { .. } => 3,
         }
     }

@@ -4,6 +4,8 @@ use sslight_core::config::{
     BackendChoice, Family, FinetuneSettings, ProbeSettings, VerbKeys, keys, resolve,
 };
 
+use sslight_detect::training::DetectConfig;
+
 use crate::cmd;
 use crate::exit::CliError;
 use crate::verb_keys::{self, VerbKey};
@@ -108,6 +110,27 @@ pub fn added(command: clap::Command) -> Result<clap::Command, CliError> {
         "sslight views recommend data=/photos backbone=resnet18 budget=1.3\n  \
          sslight views recommend image_size=500x375 backbone=vit_tiny_16 views.locals=10",
     );
+    let detect_table = own_table(&DetectConfig::default())?;
+    let detect_train = format!(
+        "Keys (key=value; value types, then defaults, which are the paper's):\n{detect_table}\n\
+         Example:\n  sslight detect train data=coco/annotations/instances_train2017.json val_data=coco/annotations/instances_val2017.json \
+         backbone=resnet18 init=runs/a out=runs/a-coco\n  \
+         sslight detect train data=voc/train val_data=voc/val init=runs/a batch_size=2 norm=frozen steps=2000"
+    );
+    let detect_eval = format!(
+        "Keys: those of detect train, on top of the configuration of the run.\n{detect_table}\n\
+         Example:\n  sslight detect eval runs/a-coco\n  sslight detect eval detector.safetensors val_data=voc/val --write found.json"
+    );
+    let detect_predict = format!(
+        "Keys of this verb (key=value; value types, then defaults):\n{}\
+         Keys of detect train count as well; test.score_above is 0.5 here unless it is given.\n{detect_table}\n\
+         Example:\n  sslight detect predict runs/a-coco photo.jpg holiday/ out=found test.score_above=0.3",
+        verb_keys::key_table(cmd::detect::PREDICT_KEYS)
+    );
+    let detect_compose = of_verb(
+        cmd::detect::COMPOSE_KEYS,
+        "sslight detect compose out=data/scenes train=200 val=100",
+    );
     let selftest = format!(
         "Keys:\n  backend  {}  [auto]  the engine\n\nExample:\n  sslight selftest tests/fixtures backend=ndarray loss.dino",
         BackendChoice::WORDS.join("|")
@@ -120,6 +143,15 @@ pub fn added(command: clap::Command) -> Result<clap::Command, CliError> {
         .mut_subcommand("knn", |verb| verb.after_help(knn))
         .mut_subcommand("probe", |verb| verb.after_help(probe))
         .mut_subcommand("finetune", |verb| verb.after_help(finetune))
+        .mut_subcommand("detect", |verb| {
+            verb.after_help(
+                "Example:\n  sslight detect train data=coco/annotations/instances_train2017.json init=runs/a",
+            )
+            .mut_subcommand("train", |verb| verb.after_help(detect_train))
+            .mut_subcommand("eval", |verb| verb.after_help(detect_eval))
+            .mut_subcommand("predict", |verb| verb.after_help(detect_predict))
+            .mut_subcommand("compose", |verb| verb.after_help(detect_compose))
+        })
         .mut_subcommand("results", |verb| verb)
         .mut_subcommand("report", |verb| verb.after_help(report))
         .mut_subcommand("export", |verb| verb.after_help(export))

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Verb::Knn(args) => cmd::knn::run(&args),
         Verb::Probe(args) => cmd::evaluation::probe(&args),
         Verb::Finetune(args) => cmd::evaluation::finetune(&args),
+        Verb::Detect(args) => cmd::detect::run(&args.verb),
         Verb::Report(args) => cmd::report::run(&args),
         Verb::Results(args) => cmd::results::run(&args),
         Verb::Export(args) => cmd::export::run(&args),

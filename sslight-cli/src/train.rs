@@ -66,11 +66,25 @@ pub fn train(
     handles: &Handles,
     show: Show,
 ) -> Result<Summary, RunError> {
-    let dashboard = dashboard(show, &handles.stop);
     resolved
         .warnings
         .iter()
         .for_each(|warning| ui::warn(warning));
+    shown(engine, handles, show, |options| {
+        with_engine!(engine, |B, device| pretrain::<B>(
+            resolved, &device, options
+        ))
+    })
+}
+
+/// Shows a run while `train` makes it.
+pub fn shown<E>(
+    engine: Engine,
+    handles: &Handles,
+    show: Show,
+    train: impl FnOnce(RunOptions) -> Result<Summary, E>,
+) -> Result<Summary, E> {
+    let dashboard = dashboard(show, &handles.stop);
     let options = RunOptions {
         observer: match &dashboard {
             Some(dashboard) => Box::new(dashboard.events()),
@@ -84,9 +98,7 @@ pub fn train(
         }),
         backend_name: engine.choice().to_string(),
     };
-    let outcome = with_engine!(engine, |B, device| pretrain::<B>(
-        resolved, &device, options
-    ));
+    let outcome = train(options);
     if let Some(dashboard) = dashboard {
         dashboard.close();
         if let Ok(summary) = &outcome

@@ -73,7 +73,7 @@ pub struct StartInfo {
 }
 
 /// One training step. Optional values are absent for methods that lack them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     /// The optimizer step, from 0.
     pub step: usize,
@@ -118,6 +118,9 @@ pub struct StepReport {
     /// Age of the oldest entry of the queue, in epochs, where the method has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_age: Option<f64>,
+    /// Further terms of `loss`, where the method has other ones, by name as in `loss_mask`.
+    #[serde(flatten)]
+    pub losses: Map<String, Value>,
     /// Images per second since the last report.
     pub images_per_s: f64,
     /// Share of the time since the last report that was spent waiting for data, 0 to 1.
@@ -157,6 +160,9 @@ pub struct EpochReport {
     /// Accuracy of the online linear probe in percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_top1: Option<f64>,
+    /// What else was measured, by name as in `box_ap`.
+    #[serde(flatten)]
+    pub scores: Map<String, Value>,
     /// Seconds that the epoch took, evaluation included.
     pub seconds: f64,
 }
@@ -218,6 +224,9 @@ pub struct Summary {
     /// The protocol of these accuracies, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub knn_protocol: Option<String>,
+    /// What else was measured last, by name as in `box_ap`.
+    #[serde(flatten)]
+    pub scores: Map<String, Value>,
     /// Seconds from start to end, without earlier parts of a resumed run.
     pub seconds: f64,
     /// The run folder.
@@ -305,6 +314,7 @@ mod tests {
             feature_std: Some(0.03125),
             embedding_std: None,
             queue_age: None,
+            losses: Map::new(),
             images_per_s: 10.0,
             data_wait: 0.25,
             total_steps: 7,
@@ -354,6 +364,7 @@ mod tests {
             spectrum: Some(vec![0.5, 0.25]),
             ema_distance: Some(0.125),
             probe_top1: Some(60.0),
+            scores: Map::new(),
             seconds: 12.5,
         };
         assert_eq!(
@@ -391,6 +402,7 @@ mod tests {
             knn_before: None,
             knn_pixels: None,
             knn_protocol: None,
+            scores: Map::new(),
             seconds: 1.5,
             out: PathBuf::from("runs/a"),
         };

@@ -59,6 +59,12 @@ impl Default for DecodeOptions {
 /// Image files of more bytes are refused unread.
 pub const MAX_ENCODED_BYTES: u64 = 1 << 30;
 
+/// Whether a file is called like an image that can be decoded.
+pub fn is_image_name(path: &Path) -> bool {
+    path.file_name()
+        .is_some_and(crate::source::folder::is_image_name)
+}
+
 /// Reads and decodes a file.
 ///
 /// # Errors

@@ -74,7 +74,11 @@ fn a_set_has_images_and_classes_in_the_order_of_their_ids() {
     let set = open(&coco()).unwrap();
     let ids: Vec<u64> = set.images.iter().map(|image| image.id).collect();
     assert_eq!(ids, [10, 20]);
-    let classes: Vec<(u64, &str)> = set.classes.iter().map(|c| (c.id, &*c.name)).collect();
+    let classes: Vec<(u64, &str)> = set
+        .classes
+        .iter()
+        .map(|c| (c.id.unwrap(), &*c.name))
+        .collect();
     assert_eq!(classes, [(7, "dog"), (40, "cat")]);
     let object = &set.images[0].objects[0];
     assert_eq!((object.id, object.class, object.crowd), (1, 1, false));

@@ -29,6 +29,30 @@ type Cpu = Autodiff<Flex>;
 /// PyTorch's own gradients in single precision are off by up to 1.6e-2 of the largest of a tensor here.
 type Exact = Autodiff<NdArray<f64>>;
 
+/// A network with its golden numbers.
+struct Case {
+    backbone: BackboneKind,
+    file: &'static str,
+    limits: ProposalLimits,
+}
+
+const RESNET18: Case = Case {
+    backbone: BackboneKind::ResNet18,
+    file: "model.safetensors",
+    limits: ProposalLimits {
+        before: 40,
+        after: 24,
+    },
+};
+const MOBILENET_V2: Case = Case {
+    backbone: BackboneKind::MobileNetV2,
+    file: "model_mobilenet_v2.safetensors",
+    limits: ProposalLimits {
+        before: 16,
+        after: 10,
+    },
+};
+
 const CLASSES: usize = 3;
 const IMAGES: [usize; 4] = [2, 3, 64, 96];
 const SIZES: [ImageSize; 2] = [
@@ -49,6 +73,10 @@ const SECOND: [BoundingBox; 1] = [BoundingBox::new(20.0, 12.0, 70.0, 48.0)];
 
 /// Of losses and gradients, relative to the largest of a tensor.
 const TOLERANCE: f64 = 1e-3;
+
+/// Gradients that are nothing but rounding, as parts of the longest: of shifts that the next normalisation takes out again, of which
+/// MobileNetV2 has some after its linear layers.
+const NOTHING: f64 = 1e-9;
 
 /// Values in [-1, 1), of the name and the index alone: `formula` of the golden numbers.
 fn formula(name: &str, count: usize) -> Vec<f32> {
@@ -85,9 +113,9 @@ fn weight(name: &str, shape: &[usize]) -> Vec<f32> {
     values.map(|value| value * scale).collect()
 }
 
-fn detector<B: Backend>() -> MaskRcnn<B> {
+fn detector<B: Backend>(case: &Case) -> MaskRcnn<B> {
     let config = MaskRcnnConfig {
-        backbone: BackboneKind::ResNet18,
+        backbone: case.backbone,
         classes: CLASSES,
         masks: true,
     };
@@ -102,29 +130,25 @@ fn detector<B: Backend>() -> MaskRcnn<B> {
             (tensor.name, (tensor.shape, values))
         })
         .collect();
-    let limits = ProposalLimits {
-        before: 40,
-        after: 24,
-    };
     let all = Sampler {
         boxes: 100_000,
         most_objects: 100_000,
     };
     let layout = Layout {
-        training: limits,
-        inference: limits,
+        training: case.limits,
+        inference: case.limits,
         anchor_sampler: all,
         proposal_sampler: all,
-        ..Layout::of(BackboneKind::ResNet18).unwrap()
+        ..Layout::of(case.backbone).unwrap()
     };
     weights::load_named(detector, &weights)
         .unwrap()
         .with_layout(layout)
 }
 
-fn images<B: Backend>() -> Tensor<B, 4> {
+fn images<B: Backend>(name: &str) -> Tensor<B, 4> {
     let [_, channels, height, width] = IMAGES;
-    let mut values = formula("images.5", IMAGES.iter().product());
+    let mut values = formula(name, IMAGES.iter().product());
     for (at, value) in values.iter_mut().enumerate() {
         let size = SIZES[at / (channels * height * width)];
         if at / width % height >= size.height || at % width >= size.width {
@@ -202,11 +226,11 @@ fn gradients<B: AutodiffBackend>(
 }
 
 /// The losses, and the gradient of their sum, compared with the golden losses and norms.
-fn learned<B: AutodiffBackend>(golden: &Golden) -> HashMap<String, Vec<f32>> {
-    let detector = detector::<B>();
+fn learned<B: AutodiffBackend>(case: &Case, golden: &Golden) -> HashMap<String, Vec<f32>> {
+    let detector = detector::<B>(case);
     let masks = [Ellipses(&FIRST), Ellipses(&SECOND)];
     let losses = detector.losses(
-        images(),
+        images(&golden.metadata("images")),
         &lessons(&masks),
         BatchMode::Batch,
         &mut ChaCha8Rng::seed_from_u64(0),
@@ -226,38 +250,65 @@ fn learned<B: AutodiffBackend>(golden: &Golden) -> HashMap<String, Vec<f32>> {
     let names = golden.metadata("parameters");
     let norms = golden.values("grad_norms");
     assert_eq!(names.lines().count(), found.len());
+    let largest = norms.iter().copied().fold(0.0, f64::max);
     for (name, want) in names.lines().zip(norms) {
         let grad = &found[name];
         let square: f64 = grad.iter().map(|g| f64::from(*g).powi(2)).sum();
-        assert_close(name, &[square.sqrt() as f32], &[want], TOLERANCE);
+        let length = square.sqrt();
+        if want < NOTHING * largest {
+            assert!(length < 1e-5 * largest, "{name}: {length} of {largest}");
+        } else {
+            assert_close(name, &[length as f32], &[want], TOLERANCE);
+        }
     }
     found
 }
 
 #[test]
 fn losses_and_lengths_of_gradients() {
-    learned::<Cpu>(&Golden::open("model.safetensors"));
+    for case in [RESNET18, MOBILENET_V2] {
+        learned::<Cpu>(&case, &Golden::open(case.file));
+    }
 }
 
-#[test]
-fn losses_and_gradients_in_double_precision() {
-    let golden = Golden::open("model.safetensors");
-    let found = learned::<Exact>(&golden);
+fn gradients_are_equal(case: &Case, least: usize) {
+    let golden = Golden::open(case.file);
+    let found = learned::<Exact>(case, &golden);
     let names = golden.names();
     let mut compared = 0;
     for name in names.iter().filter_map(|name| name.strip_prefix("grad.")) {
         let want = golden.values(&format!("grad.{name}"));
+        if want.iter().all(|want| want.abs() < NOTHING) {
+            continue;
+        }
         assert_close(name, &found[name], &want, TOLERANCE);
         compared += 1;
     }
-    assert!(compared > 20, "{compared}");
+    assert!(compared > least, "{compared}");
+}
+
+#[test]
+fn losses_and_gradients_in_double_precision() {
+    gradients_are_equal(&RESNET18, 20);
+}
+
+#[test]
+fn losses_and_gradients_of_mobilenet_v2_in_double_precision() {
+    gradients_are_equal(&MOBILENET_V2, 20);
 }
 
 #[test]
 fn detections() {
-    let golden = Golden::open("model.safetensors");
-    let detector = detector::<Flex>();
-    let found = detector.detect(images(), &SIZES, DetectionLimits::default());
+    for case in [RESNET18, MOBILENET_V2] {
+        detections_are_equal(&case);
+    }
+}
+
+fn detections_are_equal(case: &Case) {
+    let golden = Golden::open(case.file);
+    let detector = detector::<Flex>(case);
+    let images = images(&golden.metadata("images"));
+    let found = detector.detect(images, &SIZES, DetectionLimits::default());
     let counts: Vec<usize> = found.iter().map(Vec::len).collect();
     assert_eq!(counts, golden.indices("detect.counts"));
     let found: Vec<_> = found.into_iter().flatten().collect();
@@ -295,7 +346,7 @@ fn detections() {
 
 #[test]
 fn a_batch_in_which_nothing_is_to_be_found_has_finite_losses_and_gradients() {
-    let detector = detector::<Cpu>();
+    let detector = detector::<Cpu>(&RESNET18);
     let nothing = Ellipses(&[]);
     let lessons = SIZES.map(|size| TrainingImage {
         size,
@@ -304,7 +355,7 @@ fn a_batch_in_which_nothing_is_to_be_found_has_finite_losses_and_gradients() {
         masks: &nothing,
     });
     let losses = detector.losses(
-        images(),
+        images("images.5"),
         &lessons,
         BatchMode::Batch,
         &mut ChaCha8Rng::seed_from_u64(0),

@@ -189,7 +189,7 @@ fn cached_features_of_separable_images_are_learned() {
             .unwrap()
             .contains("<svg")
     );
-    let rows = results(&[folder]).unwrap();
+    let rows = results(&[folder]).unwrap().evaluations;
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].network(), rows[0].paper), ("pixels", None));
 }
@@ -277,7 +277,7 @@ fn fine_tuning_takes_the_first_layers_of_the_head_from_a_run_and_from_the_refere
     assert_eq!(evaluated.results, run.join("results.jsonl"));
     let list = evaluated.folder.unwrap().join("images.txt");
     assert_eq!(fs::read_to_string(list).unwrap().lines().count(), 12);
-    assert_eq!(results(&[run]).unwrap().len(), 1);
+    assert_eq!(results(&[run]).unwrap().evaluations.len(), 1);
 
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
     let bytes = fs::read(&golden).unwrap();

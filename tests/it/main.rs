@@ -5,6 +5,7 @@
 mod collapse;
 mod configs;
 mod data;
+mod detection;
 mod evaluations;
 mod grid;
 mod init;

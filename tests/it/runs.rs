@@ -69,23 +69,24 @@ impl Observer for StopAfter {
     }
 }
 
+/// A run that nobody sees, and that is asked to stop after some steps.
+pub fn options(stop_after: usize) -> RunOptions {
+    let stop = StopHandle::new();
+    RunOptions {
+        observer: Box::new(StopAfter {
+            steps: stop_after,
+            stop: stop.clone(),
+        }),
+        stop,
+        save: SaveHandle::new(),
+        renderer: None,
+        backend_name: "test".to_string(),
+    }
+}
+
 pub fn train<B: AutodiffBackend>(words: &[String], stop_after: usize) -> Result<Summary, RunError> {
     let resolved = resolve(words).unwrap();
-    let stop = StopHandle::new();
-    pretrain::<B>(
-        &resolved,
-        &Default::default(),
-        RunOptions {
-            observer: Box::new(StopAfter {
-                steps: stop_after,
-                stop: stop.clone(),
-            }),
-            stop,
-            save: SaveHandle::new(),
-            renderer: None,
-            backend_name: "test".to_string(),
-        },
-    )
+    pretrain::<B>(&resolved, &Default::default(), options(stop_after))
 }
 
 /// The lines of `metrics.jsonl`.

@@ -104,6 +104,7 @@ fn configurations() -> Vec<Row> {
         })
     };
     of("pretrain", configs())
+        .chain(of("detect train", sslight_detect::training::configs()))
         .chain(of("sweep", sweeps()))
         .collect()
 }

@@ -4,6 +4,7 @@ pub mod attention;
 pub mod bench;
 pub mod classify;
 pub mod completions;
+pub mod detect;
 pub mod doctor;
 pub mod embed;
 pub mod evaluation;

@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use sslight_core::run::{
-    EvaluationRecord, ResultRow, results, results_csv, results_markdown, results_table,
-};
+use sslight_core::run::{DetectionRecord, DetectionRow, EvaluationRecord, ResultRow, results};
 
 use crate::args::{ResultsArgs, TableFormat};
 use crate::exit::{CliError, Outcome};
@@ -15,6 +13,25 @@ use crate::ui;
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     results: Vec<Line<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    detections: Vec<DetectionLine<'a>>,
+}
+
+/// A measurement of a detector.
+#[derive(Debug, Serialize)]
+struct DetectionLine<'a> {
+    run: &'a Path,
+    #[serde(flatten)]
+    record: &'a DetectionRecord,
+}
+
+impl<'a> From<&'a DetectionRow> for DetectionLine<'a> {
+    fn from(row: &'a DetectionRow) -> Self {
+        Self {
+            run: &row.run,
+            record: &row.record,
+        }
+    }
 }
 
 /// A result; the paper's scores are absent where it has none for it.
@@ -42,14 +59,15 @@ impl<'a> From<&'a ResultRow> for Line<'a> {
 
 /// Prints the results of the runs, beside the paper's where a run repeats one of its rows.
 pub fn run(args: &ResultsArgs) -> Result<Outcome, CliError> {
-    let rows = results(&args.runs)?;
+    let found = results(&args.runs)?;
     let report = Report {
-        results: rows.iter().map(Line::from).collect(),
+        results: found.evaluations.iter().map(Line::from).collect(),
+        detections: found.detections.iter().map(DetectionLine::from).collect(),
     };
     ui::show(args.output.json, &report, || match args.format {
-        TableFormat::Table => results_table(&rows),
-        TableFormat::Markdown => results_markdown(&rows),
-        TableFormat::Csv => results_csv(&rows),
+        TableFormat::Table => found.table(),
+        TableFormat::Markdown => found.markdown(),
+        TableFormat::Csv => found.csv(),
     })?;
     Ok(Outcome::Done)
 }

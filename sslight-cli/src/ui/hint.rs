@@ -19,6 +19,11 @@ pub enum Done<'a> {
         /// Whether its images have labels to measure with.
         labelled: bool,
     },
+    /// A detector was trained to its end.
+    Detects {
+        /// Its run folder.
+        run: &'a Path,
+    },
     /// An evaluation was added to the results of a folder.
     Evaluated {
         /// The folder.
@@ -85,6 +90,10 @@ fn line(done: Done<'_>) -> Option<String> {
                 false => format!("sslight neighbours {run} out=neighbours.png"),
             };
             format!("sslight report {run}   or: {look}")
+        }
+        Done::Detects { run } => {
+            let run = path(run)?;
+            format!("sslight detect predict {run} IMAGE   or: sslight report {run}")
         }
         Done::Evaluated { folder } => format!("sslight results {}", path(folder)?),
         Done::Imported { file } => format!("sslight knn {} data=PATH", path(file)?),

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sslight_core::observe::{Level, Observer, RunEvent, StartInfo, StepReport};
+use sslight_core::observe::{EpochReport, Level, Observer, RunEvent, StartInfo, StepReport};
 
 use super::text::{
     epoch_text, knn_table, left_text, start_lines, step_text, summary_text, time_left,
@@ -103,6 +103,9 @@ impl Observer for Progress {
         match event {
             RunEvent::Start(start) => self.start(start),
             RunEvent::Step(report) => self.step(report),
+            // A bar says what there is to say of epochs that are over in no time.
+            RunEvent::Epoch(report)
+                if matches!(self.style, Style::Bar(_)) && !is_worth_a_line(report) => {}
             RunEvent::Epoch(report) => self.line(&epoch_text(report, self.epochs)),
             RunEvent::Event(event) => self.line(&format!(
                 "step {}: {}",
@@ -125,6 +128,13 @@ impl Observer for Progress {
             }
         }
     }
+}
+
+/// Whether an epoch was measured or took a while.
+fn is_worth_a_line(report: &EpochReport) -> bool {
+    const SHORT_SECONDS: f64 = 3.0;
+    let measured = report.knn_top1.is_some() || !report.scores.is_empty();
+    measured || report.seconds >= SHORT_SECONDS
 }
 
 fn bar() -> ProgressBar {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use sslight_core::observe::{End, EpochReport, StartInfo, StepReport, Summary};
 
 /// What a run is, before its first step.
@@ -63,11 +64,29 @@ pub fn epoch_text(report: &EpochReport, epochs: usize) -> String {
     if let Some(rank) = report.effective_rank {
         text.push_str(&format!("  effective rank {rank:.1}"));
     }
+    text.push_str(&scores_text(&report.scores));
     text.push_str(&format!(
         "  {}",
         duration(Duration::from_secs_f64(report.seconds.max(0.0)))
     ));
     text
+}
+
+/// The average precision of boxes and masks, as far as they were measured.
+fn scores_text(scores: &Map<String, Value>) -> String {
+    let of = |name: &str| scores.get(name).and_then(Value::as_f64);
+    let kinds = [
+        ("box", "box_ap", "box_ap50"),
+        ("mask", "mask_ap", "mask_ap50"),
+    ];
+    let texts = kinds.into_iter().filter_map(|(kind, ap, ap50)| {
+        Some(format!(
+            "  {kind} AP {:.2} (AP50 {:.2})",
+            of(ap)?,
+            of(ap50)?
+        ))
+    });
+    texts.collect()
 }
 
 /// How a run ended.
@@ -82,10 +101,11 @@ pub fn summary_text(summary: &Summary) -> String {
         .map(|top1| format!(", kNN {top1:.2} %"))
         .unwrap_or_default();
     format!(
-        "{end}: {} steps in {}, loss {:.4}{knn}; see {}",
+        "{end}: {} steps in {}, loss {:.4}{knn}{}; see {}",
         summary.steps,
         duration(Duration::from_secs_f64(summary.seconds.max(0.0))),
         summary.loss,
+        scores_text(&summary.scores),
         summary.out.display()
     )
 }
@@ -174,6 +194,7 @@ mod tests {
             feature_std: None,
             embedding_std: None,
             queue_age: None,
+            losses: Default::default(),
             images_per_s: 812.4,
             data_wait: 0.031,
             total_steps: 620,
@@ -190,6 +211,7 @@ mod tests {
             epoch: 1,
             step: 124,
             loss: 5.5,
+            scores: Default::default(),
             seconds: 61.2,
             ..Default::default()
         };
@@ -220,6 +242,7 @@ mod tests {
             knn_before: None,
             knn_pixels: None,
             knn_protocol: None,
+            scores: Default::default(),
             seconds: 3.0,
             out: "runs/demo".into(),
         };
@@ -241,6 +264,7 @@ mod tests {
             knn_before: Some(70.25),
             knn_pixels: Some(8.5),
             knn_protocol: Some("20-NN".to_owned()),
+            scores: Default::default(),
             seconds: 1.0,
             out: "runs/demo".into(),
         };

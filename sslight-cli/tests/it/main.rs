@@ -5,6 +5,7 @@ mod bench;
 mod classify;
 mod comfort;
 mod damaged;
+mod detect;
 mod embed;
 mod exchange;
 mod faults;

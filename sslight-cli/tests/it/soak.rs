@@ -159,12 +159,18 @@ struct Fate {
 }
 
 /// Kills a run until it is done or has been killed often enough, and lets it end then.
-fn torture(mut run: impl FnMut() -> Command, out: &Path, kills: usize, draw: &mut Draw) -> Fate {
+fn torture(
+    mut run: impl FnMut() -> Command,
+    out: &Path,
+    kills: usize,
+    life: Duration,
+    draw: &mut Draw,
+) -> Fate {
     let checkpoints = out.join("checkpoints");
     let mut fate = Fate::default();
     while fate.kills < kills {
         let mut child = run().spawn().unwrap();
-        let after = draw.below(Duration::from_millis(700));
+        let after = draw.below(life);
         if draw.next().is_multiple_of(4) {
             sleep(after);
             ask(&mut child);
@@ -205,6 +211,13 @@ fn metrics(out: &Path) -> Vec<Value> {
     lines
         .filter(|line| !of_clock.contains(&line["name"]))
         .collect()
+}
+
+/// The scores of each line of the results, if there are any.
+fn results(out: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(out.join("results.jsonl")).unwrap_or_default();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.map(|mut line: Value| line["scores"].take()).collect()
 }
 
 /// Takes out the identities of parameters, which are drawn when a run begins, and orders what was ordered by them.
@@ -258,6 +271,56 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap())
 }
 
+/// A kind of run.
+struct Subject<'a> {
+    name: &'a str,
+    /// The command with so many workers into a folder.
+    run: &'a dyn Fn(&str, &str) -> Command,
+    /// How long one lives at most before it is killed.
+    life: Duration,
+    steps: usize,
+    /// Files of a checkpoint that are compared.
+    files: usize,
+}
+
+/// Compares runs that are killed again and again with one that is left alone.
+fn soak(folder: &Path, subject: &Subject<'_>, kills: usize, draw: &mut Draw) {
+    let Subject { name, run, .. } = subject;
+    let whole = folder.join("whole");
+    let output = run("2", "whole").output().unwrap();
+    assert!(output.status.success(), "{}", said(&output.stderr));
+    let (expected, files) = (metrics(&whole), checkpoint(&whole));
+    let steps = expected.iter().filter(|line| line["kind"] == "step");
+    assert_eq!(steps.count(), subject.steps);
+    assert_eq!(files.len(), subject.files, "{:?}", files.keys());
+    for workers in ["1", "4"] {
+        let (mut fate, mut runs) = (Fate::default(), 0);
+        while fate.kills < kills {
+            let out = folder.join("killed");
+            let again = || run(workers, "killed");
+            let part = torture(again, &out, kills - fate.kills, subject.life, draw);
+            let found = metrics(&out);
+            let differs = found.iter().zip(&expected).find(|(a, b)| a != b);
+            assert_eq!(differs, None, "{name} {workers} {part:?}");
+            assert_eq!(found.len(), expected.len());
+            for (file, content) in checkpoint(&out) {
+                assert!(content == files[&file], "{name} {workers}: {file} differs");
+            }
+            assert_eq!(results(&out), results(&whole), "{name} {workers}");
+            fs::remove_dir_all(&out).unwrap();
+            fate.kills += part.kills;
+            fate.asked += part.asked;
+            fate.while_writing += part.while_writing;
+            fate.before_any += part.before_any;
+            runs += 1;
+        }
+        println!("{name} workers={workers}: {fate:?}, {runs} runs ended alike");
+        // In the long form it would say little if none had met a checkpoint that is being written.
+        assert!(kills < 20 || fate.while_writing > 0);
+    }
+    fs::remove_dir_all(&whole).unwrap();
+}
+
 #[test]
 fn runs_that_are_killed_at_random_instants_end_with_the_bits_of_one_that_is_not() {
     let kills = number("SSLIGHT_SOAK_KILLS", 2) as usize;
@@ -265,51 +328,68 @@ fn runs_that_are_killed_at_random_instants_end_with_the_bits_of_one_that_is_not(
     let folder = tempfile::tempdir().unwrap();
     photos(folder.path());
     for method in METHODS {
-        let whole = folder.path().join("whole");
-        let output = pretrain(folder.path(), method, "2", "whole")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", said(&output.stderr));
-        let (expected, files) = (metrics(&whole), checkpoint(&whole));
-        assert_eq!(
-            expected
-                .iter()
-                .filter(|line| line["kind"] == "step")
-                .count(),
-            90
-        );
-        assert_eq!(files.len(), 5, "{:?}", files.keys());
-        for workers in ["1", "4"] {
-            let (mut fate, mut runs) = (Fate::default(), 0);
-            while fate.kills < kills {
-                let out = folder.path().join("killed");
-                let run = || pretrain(folder.path(), method, workers, "killed");
-                let part = torture(run, &out, kills - fate.kills, &mut draw);
-                let found = metrics(&out);
-                let differs = found.iter().zip(&expected).find(|(a, b)| a != b);
-                assert_eq!(differs, None, "{} {workers} {part:?}", method[0]);
-                assert_eq!(found.len(), expected.len());
-                for (name, content) in checkpoint(&out) {
-                    assert!(
-                        content == files[&name],
-                        "{} {workers}: {name} differs",
-                        method[0]
-                    );
-                }
-                fs::remove_dir_all(&out).unwrap();
-                fate.kills += part.kills;
-                fate.asked += part.asked;
-                fate.while_writing += part.while_writing;
-                fate.before_any += part.before_any;
-                runs += 1;
-            }
-            println!(
-                "{} workers={workers}: {fate:?}, {runs} runs ended alike",
-                method[0]
-            );
-            // In the long form it would say little if none had met a checkpoint that is being written.
-            assert!(kills < 20 || fate.while_writing > 0);
-        }
-        fs::remove_dir_all(&whole).unwrap();
+        let subject = Subject {
+            name: method[0],
+            run: &|workers, out| pretrain(folder.path(), method, workers, out),
+            life: Duration::from_millis(700),
+            steps: 90,
+            files: 5,
+        };
+        soak(folder.path(), &subject, kills, &mut draw);
     }
+}
+
+/// A detector on small scenes: 3 steps an epoch, a checkpoint every fourth step, average precision of every second epoch.
+const DETECTOR: [&str; 19] = [
+    "detect",
+    "train",
+    "--quiet",
+    "data=scenes/train",
+    "val_data=scenes/val",
+    "backbone=mobilenet_v2",
+    "batch_size=2",
+    "steps=14",
+    "log_every=1",
+    "eval_every=2",
+    "optim.base_lr=0.02",
+    "input.short_sides=[48,64]",
+    "input.test_side=64",
+    "input.longest_side=128",
+    "sampling.anchors=32",
+    "sampling.proposals=8",
+    "test.proposals=8",
+    "checkpoint.every_steps=4",
+    "checkpoint.keep_last=2",
+];
+
+#[test]
+fn detectors_that_are_killed_end_with_the_bits_of_one_that_is_not() {
+    let kills = number("SSLIGHT_SOAK_KILLS", 2) as usize;
+    let mut draw = Draw(number("SSLIGHT_SOAK_SEED", 7));
+    let folder = tempfile::tempdir().unwrap();
+    let compose = [
+        "detect",
+        "compose",
+        "out=scenes",
+        "side=64",
+        "train=5",
+        "val=3",
+    ];
+    let composed = command(folder.path(), &compose).output().unwrap();
+    assert!(composed.status.success(), "{}", said(&composed.stderr));
+    let run = |workers: &str, out: &str| {
+        let mut command = command(folder.path(), &DETECTOR);
+        command.args([format!("workers={workers}"), format!("out={out}")]);
+        command.env("RAYON_NUM_THREADS", "2");
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    };
+    let subject = Subject {
+        name: "detect",
+        run: &run,
+        life: Duration::from_secs(4),
+        steps: 14,
+        files: 5,
+    };
+    soak(folder.path(), &subject, kills, &mut draw);
 }

@@ -32,7 +32,7 @@ fn an_unknown_verb_names_the_nearest() {
     refused(
         &["qqqqqqqq"],
         2,
-        "error: command line: unknown verb qqqqqqqq; there are pretrain, watch, sweep, knn, probe, finetune, results, report, export, import, inspect, embed, neighbours, project, attention, classify, views, selftest, bench, list, doctor, completions, man\n",
+        "error: command line: unknown verb qqqqqqqq; there are pretrain, watch, sweep, knn, probe, finetune, detect, results, report, export, import, inspect, embed, neighbours, project, attention, classify, views, selftest, bench, list, doctor, completions, man\n",
     );
 }
 

@@ -23,11 +23,16 @@ impl ResolvedConfig {
     /// # Errors
     /// [`ConfigError::Internal`] only.
     pub fn to_annotated_toml(&self) -> Result<String, ConfigError> {
-        let internal = |error: toml_edit::TomlError| ConfigError::Internal(error.to_string());
-        let mut document: DocumentMut = self.config.to_toml()?.parse().map_err(internal)?;
-        annotate(document.as_table_mut(), "", &self.provenance);
-        Ok(document.to_string())
+        annotated(&self.config.to_toml()?, &self.provenance)
     }
+}
+
+/// A TOML file with a comment on each value that is no default.
+pub(super) fn annotated(toml: &str, provenance: &Provenance) -> Result<String, ConfigError> {
+    let internal = |error: toml_edit::TomlError| ConfigError::Internal(error.to_string());
+    let mut document: DocumentMut = toml.parse().map_err(internal)?;
+    annotate(document.as_table_mut(), "", provenance);
+    Ok(document.to_string())
 }
 
 fn annotate(table: &mut dyn TableLike, prefix: &str, provenance: &Provenance) {

@@ -31,7 +31,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 mod verb;
-mod words;
+pub mod words;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -63,7 +63,7 @@ pub use sections::{
     Checkpoint, Crop, Dino, Eval, Health, Jitter, Loss, Moco, Model, Optim, Simclr, Swav, Views,
 };
 pub use show::{Difference, FREE_TO_CHANGE};
-pub use verb::{VerbKeys, split_words};
+pub use verb::{ResolvedVerb, VerbKeys, split_words};
 
 /// The complete configuration of a pre-training run; every field is a key of the same name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -21,16 +21,18 @@ impl NamedConfig {
     }
 }
 
-macro_rules! named {
+/// The configurations of these names, each a file in the folder `configs` beside the crate.
+#[macro_export]
+macro_rules! named_configs {
     ($($name:literal),+ $(,)?) => {
-        &[$(NamedConfig {
+        &[$($crate::config::NamedConfig {
             name: $name,
             text: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/", $name, ".toml")),
         }),+]
     };
 }
 
-const CONFIGS: &[NamedConfig] = named![
+const CONFIGS: &[NamedConfig] = crate::named_configs![
     "demo",
     "fashion_mnist",
     "debug/simclr",
@@ -65,7 +67,7 @@ const CONFIGS: &[NamedConfig] = named![
     "paper/supervised-resnet50",
 ];
 
-const SWEEPS: &[NamedConfig] = named![
+const SWEEPS: &[NamedConfig] = crate::named_configs![
     "sweep/demo-alpha",
     "sweep/figure-1",
     "sweep/figure-2",

@@ -4,10 +4,14 @@
 macro_rules! word {
     ($(#[$meta:meta])* $name:ident, $word:literal) => {
         $(#[$meta])*
-        pub(super) mod $name {
+        pub mod $name {
             use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-            pub(in crate::config) fn serialize<T, S>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error>
+            /// Writes the word for `None`.
+            ///
+            /// # Errors
+            /// The serializer's.
+            pub fn serialize<T, S>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error>
             where
                 T: Serialize,
                 S: Serializer,
@@ -18,7 +22,11 @@ macro_rules! word {
                 }
             }
 
-            pub(in crate::config) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+            /// Reads the word as `None`.
+            ///
+            /// # Errors
+            /// The deserializer's, or if the value is of another type.
+            pub fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
             where
                 T: for<'a> Deserialize<'a>,
                 D: Deserializer<'de>,

@@ -1,34 +1,87 @@
 //! Host batches onto the device: the only upload of training data.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::tensor::{DType, Int, Tensor, TensorData};
-use sslight_data::{BatchStream, DataError, HostBatch, Loader, Pixels};
+use sslight_data::{DataError, HostBatch, Loader, Pixels};
 use sslight_models::backend::Backend;
 
-use crate::method::{ValidationStats, ViewBatch};
+use crate::method::ViewBatch;
 
-/// burn's view of a [`Loader`]: an iteration is the rest of the epoch from the position that
-/// [`seek`](Feed::seek) set.
-///
-/// Decoding and augmentation run on host threads; the upload happens in `next()` on the thread that trains, since
-/// each further thread would open a stream of its own on a GPU.
-pub struct Feed<B: Backend> {
-    shared: Arc<Shared>,
+/// The batches of a run, one epoch after the other.
+pub trait Supply<B: Backend>: Send + Sync + 'static {
+    /// A batch on the device.
+    type Batch: Send + 'static;
+    /// Why there is none.
+    type Error: Send + 'static;
+
+    /// Batches in an epoch.
+    fn steps_per_epoch(&self) -> usize;
+
+    /// Images in a batch.
+    fn batch_size(&self) -> usize;
+
+    /// The batches of an epoch from `start_step` on, in order; after an error there are no more.
+    ///
+    /// Decoding and augmentation run on host threads. The upload happens in `next()` on the thread that trains, since each
+    /// further thread would open a stream of its own on a GPU.
+    fn epoch(
+        &self,
+        epoch: usize,
+        start_step: usize,
+        device: &B::Device,
+    ) -> Box<dyn Iterator<Item = Result<Self::Batch, Self::Error>> + '_>;
+}
+
+/// Views of images, for pre-training.
+pub struct ViewSupply {
+    /// Makes the views.
+    pub loader: Loader,
+    /// Images in a batch.
+    pub batch_size: usize,
+}
+
+impl<B: Backend> Supply<B> for ViewSupply {
+    type Batch = ViewBatch<B>;
+    type Error = DataError;
+
+    fn steps_per_epoch(&self) -> usize {
+        self.loader.steps_per_epoch()
+    }
+
+    fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
+    fn epoch(
+        &self,
+        epoch: usize,
+        start_step: usize,
+        device: &B::Device,
+    ) -> Box<dyn Iterator<Item = Result<ViewBatch<B>, DataError>> + '_> {
+        let device = device.clone();
+        let batches = self.loader.epoch(epoch, start_step);
+        Box::new(batches.map(move |batch| Ok(upload(batch?, &device))))
+    }
+}
+
+/// burn's view of a [`Supply`]: an iteration is the rest of the epoch from the position that [`seek`](Feed::seek) set.
+pub struct Feed<B: Backend, S: Supply<B>> {
+    shared: Arc<Shared<S, S::Error>>,
     device: B::Device,
 }
 
-struct Shared {
-    loader: Loader,
-    batch_size: usize,
+struct Shared<S, E> {
+    supply: S,
     epoch: AtomicUsize,
     start_step: AtomicUsize,
-    error: Mutex<Option<DataError>>,
+    error: Mutex<Option<E>>,
 }
 
-impl<B: Backend> Clone for Feed<B> {
+impl<B: Backend, S: Supply<B>> Clone for Feed<B, S> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
@@ -37,13 +90,12 @@ impl<B: Backend> Clone for Feed<B> {
     }
 }
 
-impl<B: Backend> Feed<B> {
-    /// Batches of `loader`, `batch_size` images each, on `device`.
-    pub fn new(loader: Loader, batch_size: usize, device: B::Device) -> Self {
+impl<B: Backend, S: Supply<B>> Feed<B, S> {
+    /// The batches of `supply` on `device`.
+    pub fn new(supply: S, device: B::Device) -> Self {
         Self {
             shared: Arc::new(Shared {
-                loader,
-                batch_size,
+                supply,
                 epoch: AtomicUsize::new(0),
                 start_step: AtomicUsize::new(0),
                 error: Mutex::new(None),
@@ -52,9 +104,9 @@ impl<B: Backend> Feed<B> {
         }
     }
 
-    /// The loader.
-    pub fn loader(&self) -> &Loader {
-        &self.shared.loader
+    /// Where its batches come from.
+    pub fn supply(&self) -> &S {
+        &self.shared.supply
     }
 
     /// Sets where the next iteration begins.
@@ -64,7 +116,7 @@ impl<B: Backend> Feed<B> {
     }
 
     /// Why the last iteration ended early, if it did.
-    pub fn take_error(&self) -> Option<DataError> {
+    pub fn take_error(&self) -> Option<S::Error> {
         self.shared
             .error
             .lock()
@@ -119,20 +171,20 @@ fn normalized<B: Backend>(
     samples * of_channels(scale) - of_channels(shift)
 }
 
-struct FeedIterator<'a, B: Backend> {
-    feed: &'a Feed<B>,
-    stream: BatchStream,
+struct FeedIterator<'a, B: Backend, S: Supply<B>> {
+    feed: &'a Feed<B, S>,
+    batches: Box<dyn Iterator<Item = Result<S::Batch, S::Error>> + 'a>,
     done: usize,
 }
 
-impl<B: Backend> Iterator for FeedIterator<'_, B> {
-    type Item = ViewBatch<B>;
+impl<B: Backend, S: Supply<B>> Iterator for FeedIterator<'_, B, S> {
+    type Item = S::Batch;
 
-    fn next(&mut self) -> Option<ViewBatch<B>> {
-        match self.stream.next()? {
+    fn next(&mut self) -> Option<S::Batch> {
+        match self.batches.next()? {
             Ok(batch) => {
                 self.done += 1;
-                Some(upload(batch, &self.feed.device))
+                Some(batch)
             }
             Err(error) => {
                 let mut slot = self.feed.shared.error.lock();
@@ -143,77 +195,78 @@ impl<B: Backend> Iterator for FeedIterator<'_, B> {
     }
 }
 
-impl<B: Backend> DataLoaderIterator<ViewBatch<B>> for FeedIterator<'_, B> {
+impl<B: Backend, S: Supply<B>> DataLoaderIterator<S::Batch> for FeedIterator<'_, B, S> {
     fn progress(&self) -> Progress {
-        let shared = &self.feed.shared;
+        let supply = self.feed.supply();
         Progress {
-            items_processed: self.done * shared.batch_size,
-            items_total: shared.loader.steps_per_epoch() * shared.batch_size,
+            items_processed: self.done * supply.batch_size(),
+            items_total: supply.steps_per_epoch() * supply.batch_size(),
         }
     }
 }
 
-impl<B: Backend> DataLoader<B, ViewBatch<B>> for Feed<B> {
-    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<ViewBatch<B>> + 'a> {
+impl<B: Backend, S: Supply<B>> DataLoader<B, S::Batch> for Feed<B, S> {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<S::Batch> + 'a> {
         let shared = &self.shared;
         let start_step = shared.start_step.load(Ordering::Relaxed);
+        let epoch = shared.epoch.load(Ordering::Relaxed);
         Box::new(FeedIterator {
-            stream: shared
-                .loader
-                .epoch(shared.epoch.load(Ordering::Relaxed), start_step),
+            batches: shared.supply.epoch(epoch, start_step, &self.device),
             feed: self,
             done: start_step,
         })
     }
 
     fn num_items(&self) -> usize {
-        self.shared.loader.steps_per_epoch() * self.shared.batch_size
+        self.supply().steps_per_epoch() * self.supply().batch_size()
     }
 
-    fn to_device(&self, device: &B::Device) -> Arc<dyn DataLoader<B, ViewBatch<B>>> {
+    fn to_device(&self, device: &B::Device) -> Arc<dyn DataLoader<B, S::Batch>> {
         Arc::new(Self {
             shared: Arc::clone(&self.shared),
             device: device.clone(),
         })
     }
 
-    fn slice(&self, _start: usize, _end: usize) -> Arc<dyn DataLoader<B, ViewBatch<B>>> {
+    fn slice(&self, _start: usize, _end: usize) -> Arc<dyn DataLoader<B, S::Batch>> {
         // Only burn's multi-device strategies cut a loader up; ours holds one global batch on one device.
         Arc::new(self.clone())
     }
 }
 
-/// The empty validation loader: see [`ValidationStats`].
+/// The empty validation loader: what is measured at the end of an epoch comes from the hooks of the run.
 pub struct NoBatches;
 
-impl Iterator for NoBatches {
-    type Item = ValidationStats;
+struct Nothing<T>(PhantomData<T>);
 
-    fn next(&mut self) -> Option<ValidationStats> {
+impl<T> Iterator for Nothing<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
         None
     }
 }
 
-impl DataLoaderIterator<ValidationStats> for NoBatches {
+impl<T> DataLoaderIterator<T> for Nothing<T> {
     fn progress(&self) -> Progress {
         Progress::new(0, 0)
     }
 }
 
-impl<B: Backend> DataLoader<B, ValidationStats> for NoBatches {
-    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<ValidationStats> + 'a> {
-        Box::new(Self)
+impl<B: Backend, T: Send + 'static> DataLoader<B, T> for NoBatches {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<T> + 'a> {
+        Box::new(Nothing(PhantomData))
     }
 
     fn num_items(&self) -> usize {
         0
     }
 
-    fn to_device(&self, _device: &B::Device) -> Arc<dyn DataLoader<B, ValidationStats>> {
+    fn to_device(&self, _device: &B::Device) -> Arc<dyn DataLoader<B, T>> {
         Arc::new(Self)
     }
 
-    fn slice(&self, _start: usize, _end: usize) -> Arc<dyn DataLoader<B, ValidationStats>> {
+    fn slice(&self, _start: usize, _end: usize) -> Arc<dyn DataLoader<B, T>> {
         Arc::new(Self)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use burn_train::SupervisedTraining;
 use burn_train::logger::MetricLogger;
 use burn_train::metric::state::{FormatOptions, NumericMetricState};
 use burn_train::metric::store::{EpochSummary, MetricsUpdate, Split};
@@ -10,10 +9,11 @@ use burn_train::metric::{
     Adaptor, Metric, MetricAttributes, MetricDefinition, MetricMetadata, MetricName, Numeric,
     NumericAttributes, NumericEntry, SerializedEntry,
 };
+use burn_train::{ItemLazy, SupervisedTraining};
 use sslight_models::backend::AutodiffBackend;
 
-use super::Components;
-use crate::method::{StepStats, ValidationStats};
+use super::{Components, Trained};
+use crate::method::{AnyMethod, StepStats, ValidationStats};
 
 /// One number of a step or an evaluation as a burn metric.
 pub struct ScalarMetric<T> {
@@ -96,7 +96,7 @@ impl Adaptor<ValidationStats> for ValidationStats {
 }
 
 /// Where a metric finds its number.
-type Read<T> = fn(&T) -> Option<f64>;
+pub type Read<T> = fn(&T) -> Option<f64>;
 
 /// The numbers of a training step, by their keys in `metrics.jsonl`.
 const OF_STEPS: &[(&str, Read<StepStats>)] = &[
@@ -123,20 +123,38 @@ const OF_EVALUATIONS: &[(&str, Read<ValidationStats>)] = &[
     ("effective_rank", |s| s.effective_rank),
 ];
 
-/// Adds the numbers of training steps and evaluations to a training. Their names are the keys of `metrics.jsonl`.
-pub fn register<B: AutodiffBackend>(
-    mut training: SupervisedTraining<Components<B>>,
-) -> SupervisedTraining<Components<B>> {
-    for &(name, read) in OF_STEPS {
+/// Adds the numbers of training steps and evaluations to a training, by their names: the keys of `metrics.jsonl`. Of losses
+/// less is better, of all others more.
+pub fn register<B, M, S, V>(
+    mut training: SupervisedTraining<Components<B, M>>,
+    of_steps: &[(&str, Read<S>)],
+    of_evaluations: &[(&str, Read<V>)],
+) -> SupervisedTraining<Components<B, M>>
+where
+    B: AutodiffBackend,
+    M: Trained<B>,
+    S: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    <M::Taken as ItemLazy>::ItemSync: Adaptor<S>,
+    <M::Measured as ItemLazy>::ItemSync: Adaptor<V>,
+{
+    for &(name, read) in of_steps {
         let higher_is_better = !name.starts_with("loss");
-        let metric = ScalarMetric::<StepStats>::new(name, higher_is_better, read);
+        let metric = ScalarMetric::<S>::new(name, higher_is_better, read);
         training = training.metric_train_numeric(metric);
     }
-    for &(name, read) in OF_EVALUATIONS {
-        let metric = ScalarMetric::<ValidationStats>::new(name, true, read);
+    for &(name, read) in of_evaluations {
+        let metric = ScalarMetric::<V>::new(name, true, read);
         training = training.metric_valid_numeric(metric);
     }
     training
+}
+
+/// [`register`] with the numbers of pre-training.
+pub fn register_method<B: AutodiffBackend>(
+    training: SupervisedTraining<Components<B, AnyMethod<B>>>,
+) -> SupervisedTraining<Components<B, AnyMethod<B>>> {
+    register(training, OF_STEPS, OF_EVALUATIONS)
 }
 
 /// burn-train writes a folder of files per epoch unless it has another logger; the run folder has

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::data::dataloader::{DataLoader, Progress};
-use burn::module::AutodiffModule;
 use burn_train::checkpoint::{AsyncCheckpointer, CheckpointingAction, CheckpointingStrategy};
 
 use burn_train::metric::store::EventStoreClient;
@@ -14,9 +13,8 @@ use burn_train::{
 };
 use sslight_models::backend::AutodiffBackend;
 
-use super::{Components, Feed};
+use super::{Components, Feed, Supply, Trained};
 use crate::checkpoint::{CheckpointStore, Part, PartCheckpointer};
-use crate::method::{AnyMethod, StepOutput, ValidationStats, ViewBatch};
 
 /// Where a run stands and where it goes.
 #[derive(Debug, Clone, Copy)]
@@ -43,20 +41,20 @@ pub enum Stop {
 }
 
 /// A step that has been taken.
-pub struct StepReady<B: AutodiffBackend> {
-    /// Its losses.
-    pub output: StepOutput<B>,
+pub struct StepReady<T> {
+    /// What is told of it, still on the device.
+    pub output: T,
     /// The number of steps taken, this one included.
     pub steps_done: usize,
 }
 
 /// What a run does beside training, in the order of the loop. An `Err` ends the loop.
-pub trait RunHooks<B: AutodiffBackend>: Send {
+pub trait RunHooks<B: AutodiffBackend, M: Trained<B>>: Send {
     /// After each step.
     ///
     /// # Errors
     /// The reason to end.
-    fn after_step(&mut self, step: StepReady<B>) -> Result<(), Stop>;
+    fn after_step(&mut self, step: StepReady<M::Taken>) -> Result<(), Stop>;
 
     /// After the last step of an epoch.
     ///
@@ -64,10 +62,10 @@ pub trait RunHooks<B: AutodiffBackend>: Send {
     /// The reason to end.
     fn after_epoch(
         &mut self,
-        model: &AnyMethod<B>,
+        model: &M,
         epoch: usize,
         steps_done: usize,
-    ) -> Result<ValidationStats, Stop>;
+    ) -> Result<M::Measured, Stop>;
 
     /// Whether a checkpoint is due; asked once a step, at the end of an epoch after [`after_epoch`](Self::after_epoch).
     fn wants_checkpoint(&mut self, steps_done: usize) -> bool;
@@ -79,29 +77,29 @@ pub trait RunHooks<B: AutodiffBackend>: Send {
     ///
     /// # Errors
     /// The reason to end.
-    fn begin_checkpoint(&mut self, model: &AnyMethod<B>, steps_done: usize) -> Result<(), Stop>;
+    fn begin_checkpoint(&mut self, model: &M, steps_done: usize) -> Result<(), Stop>;
 
     /// After the loop, whatever ended it; all checkpoints have been written or have failed.
-    fn finish(&mut self, model: &AnyMethod<B>, steps_done: usize, stop: Option<Stop>);
+    fn finish(&mut self, model: &M, steps_done: usize, stop: Option<Stop>);
 }
 
 /// The loop: steps, epochs, checkpoints, from any step to any step.
-pub struct StepStrategy<B: AutodiffBackend> {
+pub struct StepStrategy<B: AutodiffBackend, M: Trained<B>, S: Supply<B, Batch = M::Batch>> {
     pacer: Pacer,
-    feed: Feed<B>,
+    feed: Feed<B, S>,
     store: Arc<CheckpointStore>,
     device: B::Device,
-    hooks: Mutex<Box<dyn RunHooks<B>>>,
+    hooks: Mutex<Box<dyn RunHooks<B, M>>>,
 }
 
-impl<B: AutodiffBackend> StepStrategy<B> {
+impl<B: AutodiffBackend, M: Trained<B>, S: Supply<B, Batch = M::Batch>> StepStrategy<B, M, S> {
     /// A loop over `feed` with checkpoints in `store`.
     pub fn new(
         pacer: Pacer,
-        feed: Feed<B>,
+        feed: Feed<B, S>,
         store: Arc<CheckpointStore>,
         device: B::Device,
-        hooks: Box<dyn RunHooks<B>>,
+        hooks: Box<dyn RunHooks<B, M>>,
     ) -> Self {
         Self {
             pacer,
@@ -112,7 +110,7 @@ impl<B: AutodiffBackend> StepStrategy<B> {
         }
     }
 
-    fn checkpointer(&self, interrupter: &Interrupter) -> LearningCheckpointer<Components<B>> {
+    fn checkpointer(&self, interrupter: &Interrupter) -> LearningCheckpointer<Components<B, M>> {
         let part = |part| PartCheckpointer::new(Arc::clone(&self.store), part);
         LearningCheckpointer::new(
             AsyncCheckpointer::new(part(Part::Model)).with_interrupter(interrupter.clone()),
@@ -124,8 +122,8 @@ impl<B: AutodiffBackend> StepStrategy<B> {
 
     fn run_epoch(
         &self,
-        run: &mut Running<'_, B>,
-        loader: &dyn DataLoader<B, ViewBatch<B>>,
+        run: &mut Running<'_, B, M>,
+        loader: &dyn DataLoader<B, M::Batch>,
     ) -> Result<(), Stop> {
         let pacer = self.pacer;
         let epoch = run.steps_done / pacer.steps_per_epoch;
@@ -175,7 +173,7 @@ impl<B: AutodiffBackend> StepStrategy<B> {
         Ok(())
     }
 
-    fn end_epoch(&self, run: &mut Running<'_, B>, epoch: usize) -> Result<(), Stop> {
+    fn end_epoch(&self, run: &mut Running<'_, B, M>, epoch: usize) -> Result<(), Stop> {
         let model = run.learner.model();
         let measured = run.hooks.after_epoch(&model, epoch, run.steps_done)?;
         run.events.process_train(LearnerEvent::EndEpoch(epoch + 1));
@@ -194,18 +192,18 @@ impl<B: AutodiffBackend> StepStrategy<B> {
 }
 
 /// The moving parts of a loop.
-struct Running<'a, B: AutodiffBackend> {
-    learner: Learner<Components<B>>,
-    events: SupervisedTrainingEventProcessor<Components<B>>,
+struct Running<'a, B: AutodiffBackend, M: Trained<B>> {
+    learner: Learner<Components<B, M>>,
+    events: SupervisedTrainingEventProcessor<Components<B, M>>,
     event_store: Arc<EventStoreClient>,
-    checkpointer: LearningCheckpointer<Components<B>>,
-    hooks: &'a mut dyn RunHooks<B>,
+    checkpointer: LearningCheckpointer<Components<B, M>>,
+    hooks: &'a mut dyn RunHooks<B, M>,
     interrupter: Interrupter,
     steps_done: usize,
     saved: Option<usize>,
 }
 
-impl<B: AutodiffBackend> Running<'_, B> {
+impl<B: AutodiffBackend, M: Trained<B>> Running<'_, B, M> {
     fn checkpoint(&mut self) -> Result<(), Stop> {
         if self.saved == Some(self.steps_done) {
             return Ok(());
@@ -219,14 +217,19 @@ impl<B: AutodiffBackend> Running<'_, B> {
     }
 }
 
-impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for StepStrategy<B> {
+impl<B, M, S> SupervisedLearningStrategy<Components<B, M>> for StepStrategy<B, M, S>
+where
+    B: AutodiffBackend,
+    M: Trained<B>,
+    S: Supply<B, Batch = M::Batch>,
+{
     fn train(
         &self,
-        mut learner: Learner<Components<B>>,
-        dataloader_train: TrainLoader<Components<B>>,
-        dataloader_valid: ValidLoader<Components<B>>,
-        mut training_components: TrainingComponents<Components<B>>,
-    ) -> LearningResult<AnyMethod<B::InnerBackend>> {
+        mut learner: Learner<Components<B, M>>,
+        dataloader_train: TrainLoader<Components<B, M>>,
+        dataloader_valid: ValidLoader<Components<B, M>>,
+        mut training_components: TrainingComponents<Components<B, M>>,
+    ) -> LearningResult<M::Valid> {
         if self.pacer.restore {
             let checkpointer = self.checkpointer(&training_components.interrupter);
             learner = checkpointer.load_checkpoint(learner, &self.device, self.pacer.first_step);
@@ -251,15 +254,12 @@ impl<B: AutodiffBackend> SupervisedLearningStrategy<Components<B>> for StepStrat
 
     fn fit(
         &self,
-        training_components: TrainingComponents<Components<B>>,
-        learner: Learner<Components<B>>,
-        dataloader_train: TrainLoader<Components<B>>,
-        _dataloader_valid: ValidLoader<Components<B>>,
+        training_components: TrainingComponents<Components<B, M>>,
+        learner: Learner<Components<B, M>>,
+        dataloader_train: TrainLoader<Components<B, M>>,
+        _dataloader_valid: ValidLoader<Components<B, M>>,
         _starting_epoch: usize,
-    ) -> (
-        AnyMethod<B>,
-        SupervisedTrainingEventProcessor<Components<B>>,
-    ) {
+    ) -> (M, SupervisedTrainingEventProcessor<Components<B, M>>) {
         let interrupter = training_components.interrupter;
         let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
         let mut run = Running {

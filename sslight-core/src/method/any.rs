@@ -13,6 +13,7 @@ use sslight_models::{Backbone, UnavailableBackbone};
 use super::step::learn_batch;
 use super::{Method, MethodSetup, Phase, StepOutput, ValidationStats, ViewBatch};
 use crate::config::Method as MethodChoice;
+use crate::learner::Trained;
 use crate::schedule::Clock;
 
 /// Declares [`AnyMethod`] over `Variant(type, configuration)`, where the variant is that of the choice in a
@@ -108,6 +109,13 @@ impl<B: AutodiffBackend> TrainStep for AnyMethod<B> {
     {
         optim.step(lr, self.before_update(), grads).after_update()
     }
+}
+
+impl<B: AutodiffBackend> Trained<B> for AnyMethod<B> {
+    type Batch = ViewBatch<B>;
+    type Taken = StepOutput<B>;
+    type Valid = AnyMethod<B::InnerBackend>;
+    type Measured = ValidationStats;
 }
 
 impl<B: Backend> InferenceStep for AnyMethod<B> {

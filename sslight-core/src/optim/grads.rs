@@ -39,6 +39,15 @@ pub fn drop_all<B: AutodiffBackend, M: Module<B>>(module: &M, grads: &mut Gradie
     for_each_grad::<B, M>(module, grads, |_, _| None);
 }
 
+/// Drops the gradients of some parameters, by name.
+pub fn drop_some<B: AutodiffBackend, M: Module<B>>(
+    module: &M,
+    grads: &mut GradientsParams,
+    mut drops: impl FnMut(&str) -> bool,
+) {
+    for_each_grad::<B, M>(module, grads, |name, grad| grad.filter(|_| !drops(name)));
+}
+
 /// The Euclidean norm of each parameter's gradient by name, `None` where there is none; reads from
 /// the device.
 pub fn norms<B: AutodiffBackend, M: Module<B>>(

@@ -40,6 +40,8 @@ pub enum GroupRules {
     Pretraining(PretrainingRules),
     /// Training a classifier on a backbone.
     Classification(ClassificationRules),
+    /// Training a detector.
+    Detection(DetectionRules),
 }
 
 /// Pre-training: the settings of the groups (reference: `SOLVER.*`).
@@ -63,6 +65,13 @@ pub struct ClassificationRules {
     pub lr_factor_classifier: f64,
     /// Further factors, of parameters whose name begins with a text; the first that fits counts.
     pub lr_factors: Vec<(String, f64)>,
+}
+
+/// Detection: everything decays, biases too, but for the normalisation (detectron2: `WEIGHT_DECAY_NORM`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DetectionRules {
+    /// Parameters of one dimension whose names begin with this are scales and shifts of normalisation: all that a backbone has.
+    pub normalised: &'static str,
 }
 
 impl ClassificationRules {
@@ -98,6 +107,14 @@ impl GroupRules {
                     lr,
                     weight_decay: weight_decay * factor,
                     adapt: !excluded,
+                }
+            }
+            Self::Detection(rules) => {
+                let norm = group == ParamGroup::Bias && name.starts_with(rules.normalised);
+                ParamSettings {
+                    lr,
+                    weight_decay: if norm { 0.0 } else { weight_decay },
+                    adapt: false,
                 }
             }
             Self::Classification(rules) => {

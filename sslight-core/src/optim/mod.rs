@@ -13,7 +13,9 @@ use burn::tensor::Tensor;
 use sslight_models::backend::{AutodiffBackend, Backend};
 use sslight_models::params::ModulePath;
 
-pub use groups::{ClassificationRules, GroupRules, ParamGroup, ParamSettings, PretrainingRules};
+pub use groups::{
+    ClassificationRules, DetectionRules, GroupRules, ParamGroup, ParamSettings, PretrainingRules,
+};
 pub use rule::{ParamState, Rule};
 
 use crate::schedule::Clock;

@@ -12,6 +12,7 @@ use sslight_models::weights::{Import, WeightsFile, load_named};
 use sslight_models::{Backbone, BackboneKind, params};
 
 use super::RunError;
+use super::keeper::CheckpointsDue;
 use crate::config::{Method, OptimizerKind, RunConfig, ScheduleKind};
 use crate::optim::{GroupRules, PretrainingRules, Rule};
 use crate::schedule::{LearningRate, Schedule, WarmupCosine, WarmupMultistep};
@@ -66,6 +67,20 @@ pub fn schedule(config: &RunConfig, images: usize) -> Schedule {
         warmup_teacher_temp_epochs: config.teacher_temp_warmup_epochs(),
         freeze_last_layer_epochs: config.freeze_last_layer_epochs(),
     }
+}
+
+/// When a run is saved: at the end of epochs, after steps, and after a time.
+pub fn checkpoints_due(config: &RunConfig, steps_per_epoch: usize) -> CheckpointsDue {
+    let checkpoint = &config.checkpoint;
+    let epochs = [Some(checkpoint.every.max(1)), checkpoint.keep_every];
+    let of_epochs = epochs
+        .into_iter()
+        .flatten()
+        .map(|every| every.saturating_mul(steps_per_epoch.max(1)));
+    CheckpointsDue::new(
+        of_epochs.chain(checkpoint.every_steps),
+        checkpoint.every_minutes,
+    )
 }
 
 pub fn rule(config: &RunConfig) -> Rule {

@@ -69,6 +69,16 @@ pub enum RunError {
         /// The folder.
         path: PathBuf,
     },
+    /// The run folder holds a run of another verb.
+    #[error("{}: holds a run of `{theirs}`, which `{ours}` cannot continue; choose another folder with out=PATH", path.display())]
+    OtherVerb {
+        /// The folder.
+        path: PathBuf,
+        /// The verb that goes on with it.
+        theirs: &'static str,
+        /// The verb that was called.
+        ours: &'static str,
+    },
     /// There is no run where one is to be followed.
     #[error("{}: no run is here; give the folder that a run has as out=PATH", path.display())]
     NoRun {
@@ -151,6 +161,9 @@ pub enum RunError {
         /// What may help the method.
         advice: &'static str,
     },
+    /// What is trained has an error of its own.
+    #[error(transparent)]
+    Task(Box<dyn std::error::Error + Send + Sync>),
     /// burn's learner ended without telling how.
     #[error("the learner ended without a result; please report this with train.log")]
     Vanished,
@@ -175,6 +188,7 @@ impl RunError {
                 | Self::Backbone(_)
                 | Self::ClassNames { .. }
                 | Self::NotARun { .. }
+                | Self::OtherVerb { .. }
                 | Self::HoldsARun { .. }
                 | Self::Differs { .. }
                 | Self::OtherCheckpoint { .. }

@@ -1,6 +1,8 @@
 //! The run folder: whose it is, what it resumes from, its log and its metrics.
 
 mod occupancy;
+mod plan;
+mod pretraining;
 mod resume;
 
 use std::fs::{self, File, OpenOptions};
@@ -12,12 +14,14 @@ use sslight_report::tensorboard::EventFile;
 
 pub(super) use occupancy::Occupancy;
 pub(crate) use occupancy::lock;
+pub use plan::{Course, FolderPlan};
+pub use pretraining::Pretraining;
 pub use resume::Resumed;
 pub(super) use resume::{checkpoint_at, differences, state};
 
 use super::RunError;
 use crate::checkpoint::{CheckpointStore, Keep};
-use crate::config::{DataFacts, ResolvedConfig, Resume, RunConfig};
+use crate::config::Resume;
 use crate::fsio::{FileError, WithPath, replace};
 use crate::observe::{Level, RunEvent};
 use resume::Given;
@@ -39,33 +43,34 @@ pub struct RunFolder {
     _lock: File,
 }
 
+/// A run folder, and what the run in it goes on from.
+pub type OpenedFolder<S> = (RunFolder, Option<Resumed<S>>);
+
 impl RunFolder {
     /// Opens the run folder of a configuration, as a new run or as one that goes on.
     ///
     /// # Errors
     /// If the folder holds something else, a run of another configuration, or one that may not be continued.
-    pub fn open(
-        resolved: &ResolvedConfig,
-        data: DataFacts,
+    pub fn open<P: FolderPlan>(
+        plan: &P,
         store_of: &dyn Fn(&Path) -> CheckpointStore,
-    ) -> Result<(Self, Option<Resumed>), RunError> {
-        let config = &resolved.config;
-        let path = config.out_dir();
+    ) -> Result<OpenedFolder<P::State>, RunError> {
+        let path = plan.out_dir();
         let state = Occupancy::of(&path)?;
         if state == Occupancy::Other {
             return Err(RunError::NotARun { path });
         }
         if state == Occupancy::Run {
-            if config.resume == Resume::Never {
+            if *plan.resume() == Resume::Never {
                 return Err(RunError::HoldsARun { path });
             }
-            resume::refuse_another_configuration(&path, config)?;
+            resume::refuse_another_configuration(&path, plan)?;
         }
         // Before the folder is made: a checkpoint that does not fit must not leave a run behind.
-        let given = match &config.resume {
+        let given = match plan.resume() {
             Resume::Path(given) => {
                 let store = CheckpointStore::new(path.join(CHECKPOINTS), Keep::last(1));
-                resume::find_given(given, &store, config, data)?
+                resume::find_given(given, &store, plan)?
             }
             Resume::Auto | Resume::Never => Given::Nothing,
         };
@@ -73,11 +78,11 @@ impl RunFolder {
         let lock = lock(&path)?;
         if state == Occupancy::Empty && Occupancy::of(&path)? == Occupancy::Run {
             // Another process made a run of it while this one waited for the lock.
-            resume::refuse_another_configuration(&path, config)?;
+            resume::refuse_another_configuration(&path, plan)?;
         }
         occupancy::remove_drafts(&path)?;
         let config_path = path.join(CONFIG_FILE);
-        replace(&config_path, resolved.to_annotated_toml()?.as_bytes())?;
+        replace(&config_path, plan.annotated()?.as_bytes())?;
         let store = store_of(&path);
         store.recover()?;
         match given {
@@ -85,10 +90,10 @@ impl RunFolder {
             Given::Own(step) => store.clean_up(step)?,
             Given::Nothing => {}
         }
-        let mut resumed = resume::resume(&path, &store, config, data)?;
+        let mut resumed = resume::resume(&path, &store, plan)?;
         let state = resumed.as_ref().map(|resumed| &resumed.state);
-        let step = state.map_or(0, |state| state.step);
-        let epochs_told = state.and_then(|state| state.epochs_told);
+        let step = state.map_or(0, Course::step);
+        let epochs_told = state.and_then(Course::epochs_told);
         store.clean_up(step)?;
         if step > 0 {
             store.point_to(step)?;
@@ -104,7 +109,7 @@ impl RunFolder {
             resumed.warnings.push(lines);
         }
         let folder = Self {
-            board: begin_board(&path, step, &metrics, &config.to_toml()?)?,
+            board: begin_board(&path, step, &metrics, &plan.listing()?)?,
             metrics: append(&path.join(METRICS_FILE))?,
             log: append(&path.join(LOG_FILE))?,
             path,
@@ -113,12 +118,12 @@ impl RunFolder {
         Ok((folder, resumed))
     }
 
-    /// Whether the run folder of a configuration holds checkpoints, whole or damaged, of a run that may go on.
+    /// Whether a run folder holds checkpoints, whole or damaged, of a run that may go on.
     ///
     /// # Errors
     /// If they cannot be listed.
-    pub fn has_checkpoints(config: &RunConfig) -> Result<bool, RunError> {
-        let store = CheckpointStore::new(config.out_dir().join(CHECKPOINTS), Keep::last(1));
+    pub fn has_checkpoints(path: &Path) -> Result<bool, RunError> {
+        let store = CheckpointStore::new(path.join(CHECKPOINTS), Keep::last(1));
         Ok(!store.steps()?.is_empty())
     }
 
@@ -128,7 +133,7 @@ impl RunFolder {
     }
 
     /// Where the checkpoints of a run folder are.
-    pub(super) fn checkpoints_of(path: &Path) -> PathBuf {
+    pub fn checkpoints_of(path: &Path) -> PathBuf {
         path.join(CHECKPOINTS)
     }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use burn::module::Module;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use sslight_models::Backbone;
 use sslight_models::backend::Backend;
 use sslight_models::weights::{Import, WeightMap, WeightsFile, assign};
+use sslight_models::{Backbone, BackboneKind};
 
 use super::RunError;
 use super::assemble;
@@ -32,24 +32,56 @@ pub struct InitialWeights {
     complete: bool,
 }
 
+/// Which weights a network starts from.
+#[derive(Debug, Clone, Copy)]
+pub struct Init<'a> {
+    /// A run folder, a checkpoint folder or a file; empty for none.
+    pub path: &'a str,
+    /// Whether they may be incomplete.
+    pub partial: bool,
+    /// The network.
+    pub backbone: BackboneKind,
+}
+
+impl<'a> Init<'a> {
+    fn of(config: &'a RunConfig) -> Self {
+        Self {
+            path: &config.init,
+            partial: config.init_partial,
+            backbone: config.backbone.into(),
+        }
+    }
+}
+
 impl InitialWeights {
     /// Reads the weights that `init` names for `backbone`; `None` if the key is not set.
     ///
     /// # Errors
     /// If the file cannot be read, or does not fit and `init_partial` is off.
-    pub fn read<B: Backend>(
+    pub(super) fn read<B: Backend>(
         config: &RunConfig,
         backbone: &Backbone<B>,
     ) -> Result<Option<Self>, RunError> {
-        if config.init.is_empty() {
+        Self::read_for(Init::of(config), backbone)
+    }
+
+    /// Reads these weights for `backbone`; `None` without a path.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or does not fit and must not be incomplete.
+    pub fn read_for<B: Backend>(
+        init: Init<'_>,
+        backbone: &Backbone<B>,
+    ) -> Result<Option<Self>, RunError> {
+        if init.path.is_empty() {
             return Ok(None);
         }
-        let path = weights_file(Path::new(&config.init));
+        let path = weights_file(Path::new(init.path));
         let bytes = std::fs::read(&path).on(&path, "read the weights of init")?;
         let read = || {
             let file = WeightsFile::open(&bytes)?;
-            let import = Import::of(backbone, config.backbone.into(), &file)?;
-            let weights = import.weights(config.init_partial)?;
+            let import = Import::of(backbone, init.backbone, &file)?;
+            let weights = import.weights(init.partial)?;
             let mut checksum = format!("{:x}", Sha256::digest(&bytes));
             checksum.truncate(CHECKSUM_DIGITS);
             Ok(Self {
@@ -70,6 +102,16 @@ impl InitialWeights {
     /// equal to it.
     pub fn apply<B: Backend, M: Module<B>>(&self, method: M) -> M {
         assign(method, &self.weights, backbone_part)
+    }
+
+    /// The backbone that they were read for, with these weights.
+    pub fn of_backbone<B: Backend>(&self, backbone: Backbone<B>) -> Backbone<B> {
+        assign(backbone, &self.weights, |name| Some(name))
+    }
+
+    /// What was loaded and what was not, in one sentence.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The events that tell of it: one for the metrics, one for the reader.
@@ -142,12 +184,19 @@ pub fn check_init<B: Backend>(
     Ok(weights.map(|weights| weights.text))
 }
 
+/// The file of a detector, in the folder of a run that trained one; its backbone is found in it.
+const DETECTOR_FILE: &str = "detector.safetensors";
+
 /// The file of weights at a path: a run folder or one of its checkpoints has one, any other path is the file.
 fn weights_file(path: &Path) -> PathBuf {
-    if path.is_dir() {
-        path.join(BACKBONE_FILE)
-    } else {
-        path.to_owned()
+    if !path.is_dir() {
+        return path.to_owned();
+    }
+    let detector = path.join(DETECTOR_FILE);
+    let backbone = path.join(BACKBONE_FILE);
+    match detector.is_file() && !backbone.is_file() {
+        true => detector,
+        false => backbone,
     }
 }
 

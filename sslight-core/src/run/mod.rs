@@ -6,6 +6,7 @@ mod bench_knn;
 mod bench_ops;
 mod bench_views;
 mod classify;
+mod detection;
 mod drift;
 mod error;
 mod evaluation;
@@ -16,29 +17,29 @@ mod finetune;
 mod floors;
 mod folder;
 mod head;
-mod health;
+pub mod health;
 mod init;
+pub mod keeper;
 mod knn;
 mod live;
 mod machine;
 mod preflight;
 mod probe;
-mod progress;
 mod published;
 mod record;
 mod results;
+mod results_table;
 mod saved;
 mod session;
 mod sources;
 mod state;
+mod stopwatch;
 mod trial;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use burn_train::renderer::MetricsRenderer;
-use burn_train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use sslight_data::{ImageSource, Loader};
 use sslight_models::backend::AutodiffBackend;
 
@@ -49,15 +50,19 @@ pub use bench_knn::{KnnSizes, bench_knn};
 pub use bench_ops::{OperationCase, bench_operations};
 pub use bench_views::{ViewTimes, bench_views};
 pub use classify::{ClassScore, Classified, ClassifyOptions, ImageClasses, classify_weights};
+pub use detection::{
+    ClassScore as DetectedClassScore, DETECTION, DetectionRecord, PUBLISHED_DETECTION,
+    PUBLISHED_NUMBERS, PublishedDetection, pretraining_of, published_detection,
+};
 pub use error::RunError;
 pub use evaluation::{
     Evaluated, EvaluationOptions, EvaluationRecord, Progress, RESULTS_FILE, Subject,
 };
 pub use evaluator::{Evaluator, KnnReport};
 pub use finetune::finetune;
-pub use folder::RunFolder;
 pub(crate) use folder::lock;
-pub use init::check_init;
+pub use folder::{Course, FolderPlan, OpenedFolder, Pretraining, Resumed, RunFolder};
+pub use init::{Init, InitialWeights, check_init};
 pub use knn::{KnnEvaluated, knn};
 pub use live::{RunFiles, is_trained};
 pub use machine::{Memory, free_space, peak_memory};
@@ -65,14 +70,13 @@ pub use preflight::{Outlook, Preflight};
 pub use probe::probe;
 pub use published::{PUBLISHED, Published, published};
 pub use record::{RunRecord, Standing, standing};
-pub use results::{
-    ResultRow, csv as results_csv, markdown as results_markdown, results, table as results_table,
-};
+pub use results::{DetectionRow, ResultRow, Results, results};
 pub use saved::{SavedNetwork, SavedNetworks};
 pub use sources::{open_both, open_options, open_train, open_validation};
 pub use sslight_kernels::roofline::Roofline;
 pub use sslight_models::weights::Role;
-pub use state::RunState;
+pub use state::{RunState, STATE_FILE};
+pub use stopwatch::Stopwatch;
 pub use trial::{
     EvaluationTrial, MemoryPoint, Shortened, Trial, TrialDisk, TrialMemory, TrialOptions,
     TrialStage, trial,
@@ -81,8 +85,7 @@ pub use trial::{
 use crate::checkpoint::{CheckpointStore, Keep};
 use crate::config::{DataFacts, KnnProtocol, Method, ResolvedConfig, RunConfig};
 use crate::learner::{
-    BoxedRenderer, ClockScheduler, Components, Feed, NoBatches, NoMetricFiles, Pacer,
-    SilentRenderer, StepStrategy, register,
+    BoxedRenderer, Feed, Launch, Pacer, SilentRenderer, ViewSupply, register_method,
 };
 use crate::method::{AnyMethod, MethodSetup};
 use crate::observe::{
@@ -91,7 +94,7 @@ use crate::observe::{
 use crate::optim::{GroupedOptimizer, grads};
 use crate::schedule::Clock;
 use floors::Floors;
-use init::InitialWeights;
+use keeper::Keeper;
 use session::{BACKBONE_FILE, Session};
 
 /// What a run is given beside its configuration.
@@ -197,11 +200,15 @@ fn run<B: AutodiffBackend>(
             .with_copy(BACKBONE_FILE, folder.join(BACKBONE_FILE))
     };
     // Before the folder is made: a file that does not fit must not leave a run behind.
-    let mut initial = match RunFolder::has_checkpoints(config)? {
+    let mut initial = match RunFolder::has_checkpoints(&config.out_dir())? {
         true => None,
         false => InitialWeights::read(config, method.backbone())?,
     };
-    let (mut folder, resumed) = RunFolder::open(resolved, facts, &store_of)?;
+    let plan = Pretraining {
+        resolved,
+        data: facts,
+    };
+    let (mut folder, resumed) = RunFolder::open(&plan, &store_of)?;
     let store = Arc::new(store_of(folder.path()));
     let first_step = resumed.as_ref().map_or(0, |resumed| resumed.state.step);
     if first_step == 0 && initial.is_none() {
@@ -287,56 +294,57 @@ fn run<B: AutodiffBackend>(
         epochs: config.epochs,
         restore: first_step > 0,
     };
-    let feed = Feed::<B>::new(data.loader.clone(), config.batch_size, device.clone());
-    let interrupter = Interrupter::new();
+    let supply = ViewSupply {
+        loader: data.loader.clone(),
+        batch_size: config.batch_size,
+    };
+    let feed = Feed::<B, _>::new(supply, device.clone());
     let outcome = Arc::new(Mutex::new(None));
     let session = Session::<B> {
         config: config.clone(),
-        folder,
-        store: Arc::clone(&store),
+        keeper: Keeper {
+            folder,
+            store: Arc::clone(&store),
+            observer: options.observer,
+            stop: options.stop,
+            save: options.save,
+            stopwatch: Stopwatch::new(start.total_steps, {
+                let loader = data.loader.clone();
+                move || loader.waited()
+            }),
+            pace: health::PaceWatch::default(),
+            due: assemble::checkpoints_due(config, start.steps_per_epoch),
+            on_collapse: config.health.on_collapse,
+            error: None,
+        },
         feed: feed.clone(),
         evaluator,
         device: device.clone(),
-        observer: options.observer,
-        stop: options.stop,
-        save: options.save,
-        saved_at: Instant::now(),
         outcome: Arc::clone(&outcome),
         state,
-        progress: progress::Progress::new(&data.loader, start.total_steps),
         pending: Vec::new(),
         layers: grads::names::<B, _>(&method),
-        pace: health::PaceWatch::default(),
-        error: None,
     };
-    let strategy = StepStrategy::<B>::new(
-        pacer,
-        feed.clone(),
-        store,
-        device.clone(),
-        Box::new(session),
-    );
     let optimizer = GroupedOptimizer::<B>::new(
         assemble::rule(config),
         assemble::groups(config),
         clock.clone(),
     );
-    let training = SupervisedTraining::<Components<B>>::new(
-        config.out_dir(),
-        Arc::new(feed),
-        Arc::new(NoBatches),
-    )
-    .num_epochs(config.epochs)
-    .with_metric_logger(NoMetricFiles)
-    .with_application_logger(None)
-    .with_interrupter(interrupter)
-    // The strategy is neither sent nor shared: burn asks for an Arc only to clone the reference.
-    .with_training_strategy(TrainingStrategy::Custom(Arc::new(strategy)));
-    let training = match options.renderer {
-        Some(renderer) => register(training).renderer(BoxedRenderer(renderer)),
-        None => training.renderer(SilentRenderer),
+    let launch = Launch {
+        model: method,
+        optimizer,
+        clock,
+        pacer,
+        feed,
+        store,
+        hooks: Box::new(session),
     };
-    training.launch(Learner::new(method, optimizer, ClockScheduler::new(clock)));
+    launch.run(&config.out_dir(), device, |training| {
+        match options.renderer {
+            Some(renderer) => register_method(training).renderer(BoxedRenderer(renderer)),
+            None => training.renderer(SilentRenderer),
+        }
+    });
 
     let outcome = outcome
         .lock()

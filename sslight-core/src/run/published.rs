@@ -2,6 +2,9 @@
 
 use crate::config::{RunConfig, resolve};
 
+/// Training images of ImageNet-1k, on which all rows are pre-trained.
+pub(super) const IMAGENET_TRAIN: usize = 1_281_167;
+
 /// Scores in percent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Published {
@@ -73,14 +76,17 @@ const BESIDE_THE_POINT: &[&str] = &[
 
 /// The published row that a run is a repetition of: its configuration is that of the row in all that counts.
 pub fn published(config: &RunConfig) -> Option<&'static Published> {
-    PUBLISHED.iter().find(|row| {
-        let theirs = resolve(&[row.config, "data=imagenet"]).ok();
-        let differences = theirs.and_then(|theirs| config.diff(&theirs.config).ok());
-        differences.is_some_and(|differences| {
-            differences
-                .iter()
-                .all(|d| d.is_free() && d.key != "max_steps" || BESIDE_THE_POINT.contains(&d.key))
-        })
+    PUBLISHED.iter().find(|row| repeats(config, row.config))
+}
+
+/// Whether a configuration is a built-in one in all that counts.
+pub(super) fn repeats(config: &RunConfig, name: &str) -> bool {
+    let theirs = resolve(&[name, "data=imagenet"]).ok();
+    let differences = theirs.and_then(|theirs| config.diff(&theirs.config).ok());
+    differences.is_some_and(|differences| {
+        differences
+            .iter()
+            .all(|d| d.is_free() && d.key != "max_steps" || BESIDE_THE_POINT.contains(&d.key))
     })
 }
 

@@ -13,7 +13,7 @@ use sslight_models::params::{NamedTensor, named_tensors};
 use sslight_models::weights::Role;
 
 use super::folder::{checkpoint_at, state};
-use super::state::STATE_FILE;
+use super::state::{RunState, STATE_FILE};
 use super::{RunError, assemble};
 use crate::checkpoint::{CheckpointStore, Found, Keep, Part, PartCheckpointer};
 use crate::config::{Method, RunConfig, resolve};
@@ -74,7 +74,7 @@ impl SavedNetworks {
         let config = resolve(&[config.to_string_lossy()])?.config;
         let state_path = found.folder.join(STATE_FILE);
         let store = store_of(&found);
-        let state = state(&state_path, &store.read_file(found.step, STATE_FILE)?)?;
+        let state: RunState = state(&state_path, &store.read_file(found.step, STATE_FILE)?)?;
         let facts = state.data.ok_or_else(|| RunError::State {
             path: state_path,
             reason: "it is of an earlier version, which did not note its images; continue the run for one more \

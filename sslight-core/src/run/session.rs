@@ -3,28 +3,23 @@
 mod saving;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use burn::module::AutodiffModule;
 use burn_train::ItemLazy;
+use serde_json::Map;
 use sslight_models::backend::AutodiffBackend;
 
 use super::RunError;
 use super::drift::distance;
 use super::evaluator::{Evaluator, KnnReport};
-use super::folder::RunFolder;
-use super::health::{Finding, PaceWatch, first_broken_weights, not_finite};
-use super::progress::Progress;
+use super::health::{Finding, first_broken_weights, not_finite};
+use super::keeper::Keeper;
 use super::state::RunState;
-use crate::checkpoint::CheckpointStore;
-use crate::config::{Method, OnCollapse, RunConfig};
+use crate::config::{Method, RunConfig};
 use crate::eval::FeatureSpectrum;
-use crate::learner::{Feed, RunHooks, StepReady, Stop};
+use crate::learner::{Feed, RunHooks, StepReady, Stop, ViewSupply};
 use crate::method::{AnyMethod, StepOutput, StepStats, ValidationStats};
-use crate::observe::{
-    End, EpochReport, HealthEvent, Level, Notice, Observer, RunEvent, SaveHandle, StepReport,
-    StopHandle, Summary,
-};
+use crate::observe::{End, EpochReport, Level, RunEvent, StepReport, Summary};
 
 /// The exported backbone, in the run folder and in each checkpoint.
 pub const BACKBONE_FILE: &str = "backbone.safetensors";
@@ -35,54 +30,25 @@ const TOLD_VALUES: usize = 64;
 /// The hooks of a run.
 pub struct Session<B: AutodiffBackend> {
     pub config: RunConfig,
-    pub folder: RunFolder,
-    pub store: Arc<CheckpointStore>,
-    pub feed: Feed<B>,
+    pub keeper: Keeper,
+    pub feed: Feed<B, ViewSupply>,
     pub evaluator: Evaluator,
     pub device: B::Device,
-    pub observer: Box<dyn Observer + Send>,
-    pub stop: StopHandle,
-    pub save: SaveHandle,
-    pub saved_at: Instant,
     pub outcome: Arc<Mutex<Option<Result<Summary, RunError>>>>,
     pub state: RunState,
-    pub progress: Progress,
     pub pending: Vec<StepOutput<B>>,
     /// Names of the parameters, as [`grads::names`](crate::optim::grads::names) has them.
     pub layers: Vec<String>,
-    pub pace: PaceWatch,
-    pub error: Option<RunError>,
 }
 
 impl<B: AutodiffBackend> Session<B> {
-    fn tell(&mut self, event: RunEvent) -> Result<(), RunError> {
-        self.folder.record(&event)?;
-        self.observer.on_event(&event);
-        Ok(())
-    }
-
-    fn notice(&mut self, level: Level, text: String) -> Result<(), RunError> {
-        self.tell(RunEvent::Notice(Notice { level, text }))
-    }
-
-    /// Keeps an error for the end and ends the loop. That someone asked for the end is no error.
-    fn keep<T>(&mut self, result: Result<T, RunError>) -> Result<T, Stop> {
-        result.map_err(|error| {
-            if error.is_interruption() {
-                return Stop::Interrupted;
-            }
-            self.error.get_or_insert(error);
-            Stop::Failed
-        })
-    }
-
     /// Reads the losses of the steps since the last time; the device runs ahead until then.
     fn settle(&mut self) -> Result<Option<StepStats>, RunError> {
         let mut last = None;
         for output in std::mem::take(&mut self.pending) {
             let stats = output.sync();
-            if let Some(what) = not_finite(&stats, &self.layers) {
-                return Err(self.broken(stats.values.step, what));
+            if let Some(what) = not_finite(stats.loss, stats.gradients, &self.layers) {
+                return Err(self.keeper.broken(stats.values.step, what));
             }
             self.state.epoch_loss_sum += stats.loss;
             self.state.epoch_losses += 1;
@@ -95,29 +61,28 @@ impl<B: AutodiffBackend> Session<B> {
         Ok(last)
     }
 
-    fn step(&mut self, ready: StepReady<B>) -> Result<(), RunError> {
+    fn step(&mut self, ready: StepReady<StepOutput<B>>) -> Result<(), RunError> {
         let taken = ready.output.values.step;
         self.state.step = ready.steps_done;
         self.pending.push(ready.output);
-        self.progress.images += self.config.batch_size;
+        self.keeper.stopwatch.images += self.config.batch_size;
         let due = taken.is_multiple_of(self.config.log_every.max(1));
-        let last = ready.steps_done == self.progress.total_steps;
+        let last = ready.steps_done == self.keeper.stopwatch.total_steps;
         if (due || last)
             && let Some(stats) = self.settle()?
         {
             self.report_step(&stats)?;
         }
-        match self.store.take_error() {
+        match self.keeper.store.take_error() {
             Some(error) => Err(error.into()),
             None => Ok(()),
         }
     }
 
     fn report_step(&mut self, stats: &StepStats) -> Result<(), RunError> {
-        let pace = self.progress.take();
-        let seconds = pace.seconds.max(1e-9);
+        let speed = self.keeper.speed();
         let values = stats.values;
-        self.tell(RunEvent::Step(StepReport {
+        self.keeper.tell(RunEvent::Step(StepReport {
             step: values.step,
             epoch: values.epoch,
             loss: stats.loss,
@@ -134,14 +99,12 @@ impl<B: AutodiffBackend> Session<B> {
             feature_std: stats.features.map(|spread| spread.std),
             embedding_std: stats.embeddings.map(|embeddings| embeddings.spread.std),
             queue_age: self.queue_age(values.step),
-            images_per_s: pace.images as f64 / seconds,
-            data_wait: (pace.waited / seconds).min(1.0),
-            total_steps: self.progress.total_steps,
+            losses: Map::new(),
+            images_per_s: speed.images_per_s,
+            data_wait: speed.data_wait,
+            total_steps: self.keeper.stopwatch.total_steps,
         }))?;
-        match self.pace.after_report(pace) {
-            Some(finding) => self.found(values.step + 1, finding),
-            None => Ok(()),
-        }
+        self.keeper.watch_speed(values.step + 1, speed)
     }
 
     /// The age of the oldest entry of the queue after a step, in epochs.
@@ -171,7 +134,7 @@ impl<B: AutodiffBackend> Session<B> {
     ) -> Result<ValidationStats, RunError> {
         self.settle()?;
         let every = self.config.eval.knn_every;
-        let last = steps_done >= self.progress.total_steps;
+        let last = steps_done >= self.keeper.stopwatch.total_steps;
         let scored = last || (every > 0 && (epoch + 1).is_multiple_of(every));
         let report = if scored {
             Some(self.evaluate(model)?)
@@ -193,7 +156,7 @@ impl<B: AutodiffBackend> Session<B> {
         let loss = self.state.epoch_loss_sum / self.state.epoch_losses.max(1) as f64;
         self.state.epoch_loss_sum = 0.0;
         self.state.epoch_losses = 0;
-        self.tell(RunEvent::Epoch(EpochReport {
+        self.keeper.tell(RunEvent::Epoch(EpochReport {
             epoch,
             step: steps_done,
             loss,
@@ -204,15 +167,15 @@ impl<B: AutodiffBackend> Session<B> {
             spectrum: spectrum.map(|spectrum| spectrum.largest(TOLD_VALUES)),
             ema_distance,
             probe_top1: measured.probe_top1,
-            seconds: self.progress.epoch_started.elapsed().as_secs_f64(),
+            scores: Map::new(),
+            seconds: self.keeper.stopwatch.epoch_started.elapsed().as_secs_f64(),
         }))?;
         let findings = (self.state.watch).after_epoch(steps_done, spread, ema_distance);
         for finding in findings {
             self.found(steps_done, finding)?;
         }
         self.state.epochs_told = Some(epoch + 1);
-        self.progress.epoch_started = Instant::now();
-        self.progress.restart();
+        self.keeper.stopwatch.begin_epoch();
         Ok(measured)
     }
 
@@ -227,45 +190,9 @@ impl<B: AutodiffBackend> Session<B> {
         Ok(report)
     }
 
-    /// Tells of something that is not as it should be, or ends the run with it if it is a collapse and that was asked for.
     fn found(&mut self, step: usize, finding: Finding) -> Result<(), RunError> {
-        let Finding {
-            name,
-            reason,
-            advice,
-            mut details,
-        } = finding;
-        let collapsed = advice.is_none();
-        let advice = advice.unwrap_or_else(|| self.config.method.against_collapse());
-        details.insert("advice".into(), advice.into());
-        self.tell(RunEvent::Event(HealthEvent {
-            step,
-            name: name.into(),
-            details,
-        }))?;
-        match self.config.health.on_collapse {
-            OnCollapse::Stop if collapsed => Err(RunError::Collapsed {
-                step,
-                reason,
-                advice,
-            }),
-            _ => self.notice(Level::Warning, format!("{reason}; {advice}")),
-        }
-    }
-
-    /// The end of a run whose loss or gradients are no numbers, which is told before.
-    fn broken(&mut self, step: usize, what: String) -> RunError {
-        let mut details = serde_json::Map::new();
-        details.insert("reason".into(), what.clone().into());
-        let event = HealthEvent {
-            step: step + 1,
-            name: "not_finite".into(),
-            details,
-        };
-        match self.tell(RunEvent::Event(event)) {
-            Ok(()) => RunError::NotFinite { step, what },
-            Err(error) => error,
-        }
+        let advice = self.config.method.against_collapse();
+        self.keeper.found(step, finding, advice)
     }
 
     fn conclude(
@@ -274,27 +201,9 @@ impl<B: AutodiffBackend> Session<B> {
         steps_done: usize,
         stop: Option<Stop>,
     ) -> Result<Summary, RunError> {
-        // Whatever ended the run, the checkpoint that is being written is the last good one.
-        let saved = self.store.wait();
-        match self.error.take() {
-            Some(RunError::NotFinite { step, what }) => {
-                let weights = first_broken_weights(model).map_or(String::new(), |name| {
-                    format!("; the first weights that are not finite are {name}")
-                });
-                let what = format!("{what}{weights}");
-                return Err(RunError::NotFinite { step, what });
-            }
-            Some(error) => return Err(error),
-            None => {}
-        }
-        if let Some(error) = self.feed.take_error() {
-            return Err(error.into());
-        }
-        saved?;
-        if stop == Some(Stop::Failed) {
-            return Err(RunError::Vanished);
-        }
-        let mut interrupted = stop == Some(Stop::Interrupted);
+        let of_data = self.feed.take_error().map(RunError::from);
+        let broken = || first_broken_weights(model);
+        let mut interrupted = self.keeper.ended(stop, of_data, broken)?;
         // The score of the last epoch stands for the end; a run that ends between epochs has none yet.
         let ends_an_epoch =
             steps_done.is_multiple_of(self.config.steps_per_epoch(self.images()).max(1));
@@ -322,26 +231,28 @@ impl<B: AutodiffBackend> Session<B> {
             knn_before: self.state.floors.before,
             knn_pixels: self.state.floors.pixels,
             knn_protocol: self.evaluator.protocol(),
-            seconds: self.progress.run_started.elapsed().as_secs_f64(),
-            out: self.folder.path().to_path_buf(),
+            scores: Map::new(),
+            seconds: self.keeper.stopwatch.run_started.elapsed().as_secs_f64(),
+            out: self.keeper.folder.path().to_path_buf(),
         };
-        for bad in self.feed.loader().bad_images() {
-            self.notice(Level::Warning, format!("left out: {bad}"))?;
+        for bad in self.feed.supply().loader.bad_images() {
+            self.keeper
+                .notice(Level::Warning, format!("left out: {bad}"))?;
         }
-        self.tell(RunEvent::Finished(summary.clone()))?;
+        self.keeper.tell(RunEvent::Finished(summary.clone()))?;
         Ok(summary)
     }
 
     fn images(&self) -> usize {
-        self.feed.loader().source().len()
+        self.feed.supply().loader.source().len()
     }
 }
 
-impl<B: AutodiffBackend> RunHooks<B> for Session<B> {
-    fn after_step(&mut self, ready: StepReady<B>) -> Result<(), Stop> {
+impl<B: AutodiffBackend> RunHooks<B, AnyMethod<B>> for Session<B> {
+    fn after_step(&mut self, ready: StepReady<StepOutput<B>>) -> Result<(), Stop> {
         let result = self.step(ready);
-        self.keep(result)?;
-        if self.stop.is_requested() {
+        self.keeper.keep(result)?;
+        if self.keeper.stop.is_requested() {
             return Err(Stop::Interrupted);
         }
         Ok(())
@@ -354,12 +265,11 @@ impl<B: AutodiffBackend> RunHooks<B> for Session<B> {
         steps_done: usize,
     ) -> Result<ValidationStats, Stop> {
         let result = self.epoch(model, epoch, steps_done);
-        self.keep(result)
+        self.keeper.keep(result)
     }
 
     fn wants_checkpoint(&mut self, steps_done: usize) -> bool {
-        // Asked for by someone, it is due in any case, and the request is answered either way.
-        self.save.take() || self.checkpoint_is_due(steps_done)
+        self.keeper.wants_checkpoint(steps_done)
     }
 
     fn owes_epoch(&self) -> bool {
@@ -373,7 +283,7 @@ impl<B: AutodiffBackend> RunHooks<B> for Session<B> {
 
     fn begin_checkpoint(&mut self, model: &AnyMethod<B>, steps_done: usize) -> Result<(), Stop> {
         let result = self.begin(model, steps_done);
-        self.keep(result)
+        self.keeper.keep(result)
     }
 
     fn finish(&mut self, model: &AnyMethod<B>, steps_done: usize, stop: Option<Stop>) {

@@ -434,7 +434,7 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether a file is an image by its name.
-pub(super) fn is_image_name(name: &OsStr) -> bool {
+pub(crate) fn is_image_name(name: &OsStr) -> bool {
     let extension = Path::new(name).extension().and_then(|e| e.to_str());
     extension.is_some_and(|e| EXTENSIONS.iter().any(|known| e.eq_ignore_ascii_case(known)))
 }

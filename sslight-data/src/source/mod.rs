@@ -8,7 +8,7 @@ mod cifar;
 mod decoded;
 mod detect;
 mod embedded;
-mod folder;
+pub(crate) mod folder;
 mod hdf5;
 mod idx;
 mod index_cache;

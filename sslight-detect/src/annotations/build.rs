@@ -30,7 +30,7 @@ pub(super) fn build(
     truth.fill_missing_areas();
     let class_of: HashMap<u64, usize> = (0..)
         .zip(&classes)
-        .map(|(i, class)| (class.id, i))
+        .filter_map(|(i, class)| Some((class.id?, i)))
         .collect();
     let place_of: HashMap<u64, usize> =
         (0..).zip(&images).map(|(i, image)| (image.id, i)).collect();
@@ -82,7 +82,7 @@ fn classes(source: &Path, categories: &mut [Category]) -> Result<Vec<Class>, Ann
         }
     }
     let classes = categories.iter().map(|category| Class {
-        id: category.id,
+        id: Some(category.id),
         name: category.name.clone(),
     });
     Ok(classes.collect())

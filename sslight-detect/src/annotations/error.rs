@@ -218,6 +218,47 @@ pub enum AnnotationError {
         /// What does not fit.
         reason: String,
     },
+    /// A detection with a number that is none.
+    #[error(
+        "detection {index}: its {what} is not finite ({value}); leave the detection out, and look where the number is from (a network that diverged gives such)"
+    )]
+    NotFinite {
+        /// Position among the detections.
+        index: usize,
+        /// `score` or `box`.
+        what: &'static str,
+        /// The number.
+        value: f32,
+    },
+    /// Objects of a class that another set does not have.
+    #[error(
+        "class {}: there are {objects} objects of it, but no class of this name in the set whose classes are used ({}); rename the category, or remove its annotations",
+        one_line(class),
+        one_line(nearest)
+    )]
+    UnknownClass {
+        /// The name.
+        class: String,
+        /// How many objects there are.
+        objects: usize,
+        /// The nearest names, in words.
+        nearest: String,
+    },
+    /// A list of images with one that is not annotated.
+    #[error(
+        "{}: lists {}, of which there is no annotation in {}; correct the list or add the annotation",
+        shown(path),
+        one_line(image),
+        shown(folder)
+    )]
+    NotListed {
+        /// The list.
+        path: PathBuf,
+        /// The first such name.
+        image: String,
+        /// The folder of the data set.
+        folder: PathBuf,
+    },
     /// The measure could not be computed.
     #[error("average precision: {}; check scores and masks", one_line(reason))]
     Measure {

@@ -1,12 +1,13 @@
 //! COCO's average precision.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use hotcoco::mask::rle_to_string;
 use hotcoco::params::IouType;
 use hotcoco::{AccumulatedEval, Annotation, COCOeval, Segmentation};
 
-use super::{AnnotationError, Class, Detection, DetectionImage, DetectionSet};
+use super::{AnnotationError, Class, Detection, DetectionImage, DetectionSet, is_polygon};
 
 /// What has to overlap for a detection to be right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +46,12 @@ pub struct AveragePrecision {
 ///
 /// Objects are taken as the annotation file has them, those that training leaves out included; images are those of the set.
 ///
+/// There is nothing to measure, and everything is `None`, by [`Measure::Masks`] on a set without masks; where some objects have one,
+/// those without cannot be found. Detections of a class without an id, of which the file has no objects, are left out: they are
+/// neither right nor wrong, as no average of COCO's is over such classes.
+///
 /// # Errors
-/// If a detection is of no image or class of the set, its mask is of another size than its image, or a score is no number.
+/// If a detection is of no image or class of the set, its mask is of another size than its image, or its score or box is not finite.
 pub fn evaluate(
     set: &DetectionSet,
     detections: &[Detection],
@@ -59,6 +64,12 @@ pub fn evaluate(
     for (index, detection) in detections.iter().enumerate() {
         let (image, class) = detection.of(set, index)?;
         found.extend(annotation(detection, image, class, measure));
+    }
+    if measure == Measure::Masks && !has_masks(set) {
+        return Ok(AveragePrecision {
+            per_class: vec![None; set.classes.len()],
+            ..AveragePrecision::default()
+        });
     }
     let found = set.truth.load_res_anns(found).map_err(failed)?;
     let iou = match measure {
@@ -87,6 +98,20 @@ pub fn evaluate(
     })
 }
 
+/// Whether a mask is there to be found on an image of the set, of an object with or without a box.
+fn has_masks(set: &DetectionSet) -> bool {
+    let images: HashSet<u64> = set.images.iter().map(|image| image.id).collect();
+    let has_pixels = |mask: &Segmentation| match mask.polygons() {
+        Some(polygons) => polygons.iter().any(|polygon| is_polygon(polygon)),
+        None => true,
+    };
+    set.truth.dataset.annotations.iter().any(|annotation| {
+        !annotation.iscrowd
+            && images.contains(&annotation.image_id)
+            && annotation.segmentation.as_ref().is_some_and(has_pixels)
+    })
+}
+
 /// A detection as `hotcoco` takes it; `None` if it has nothing to measure.
 fn annotation(
     detection: &Detection,
@@ -96,7 +121,7 @@ fn annotation(
 ) -> Option<Annotation> {
     let mut annotation = Annotation {
         image_id: image.id,
-        category_id: class.id,
+        category_id: class.id?,
         score: Some(f64::from(detection.score)),
         ..Annotation::default()
     };
@@ -118,7 +143,7 @@ fn annotation(
 fn per_class(set: &DetectionSet, run: &COCOeval, all: &AccumulatedEval) -> Vec<Option<f64>> {
     let (area, most) = (run.params.all_area_idx(), run.params.max_det_idx());
     let of_class = |class: &Class| {
-        let k = all.cat_ids.iter().position(|&id| id == class.id)?;
+        let k = all.cat_ids.iter().position(|&id| Some(id) == class.id)?;
         let shape = all.shape;
         let cells = (0..shape.t).flat_map(|t| (0..shape.r).map(move |r| (t, r)));
         let values: Vec<f64> = cells

@@ -5,10 +5,12 @@
 //! own programs read. Formats, run-length codes and the measure itself are the crate `hotcoco`'s.
 
 mod build;
+mod classes;
 mod error;
 mod evaluation;
 mod find;
 mod header;
+mod listed;
 mod open;
 mod repairs;
 mod results;

@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 
 use hotcoco::Dataset;
 use hotcoco::convert::{ConvertError, voc_to_coco};
+use sslight_data::text::shown;
 
 use super::build::build;
-use super::{AnnotationError, DetectionSet, find};
+use super::{AnnotationError, DetectionSet, find, listed};
 
 impl DetectionSet {
     /// Opens annotations and finds out what they are:
     ///
     /// * a `.json` file: COCO's;
     /// * a folder with a folder `Annotations`, or with `.xml` files: Pascal VOC's;
-    /// * a folder with one `.json` file: COCO's, with the images beside it.
+    /// * a folder with one `.json` file: COCO's, with the images beside it;
+    /// * a `.txt` file, as those in `ImageSets/Main` of a Pascal VOC data set: the images that it lists of the data set that it
+    ///   lies in.
     ///
     /// Without `images`, they are looked for in the usual places beside the annotations.
     ///
@@ -28,8 +31,7 @@ impl DetectionSet {
         let json = if fs::metadata(annotations).map_err(read)?.is_dir() {
             let files = files_of(annotations)?;
             let with = |ending: &str| -> Vec<&PathBuf> {
-                let is = |path: &&PathBuf| path.extension().is_some_and(|e| e == ending);
-                files.iter().filter(is).collect()
+                files.iter().filter(|path| ends(path, ending)).collect()
             };
             if annotations.join("Annotations").is_dir() || !with("xml").is_empty() {
                 return open_voc(annotations, images);
@@ -49,7 +51,9 @@ impl DetectionSet {
                     });
                 }
             }
-        } else if annotations.extension().is_some_and(|e| e == "xml") {
+        } else if ends(annotations, "txt") {
+            return listed::open(annotations, images);
+        } else if ends(annotations, "xml") {
             return Err(AnnotationError::UnknownKind {
                 path: annotations.to_owned(),
             });
@@ -102,7 +106,11 @@ fn open_coco(json: &Path, images: Option<&Path>) -> Result<DetectionSet, Annotat
     })
 }
 
-fn open_voc(folder: &Path, images: Option<&Path>) -> Result<DetectionSet, AnnotationError> {
+pub(super) fn open_voc(
+    folder: &Path,
+    images: Option<&Path>,
+) -> Result<DetectionSet, AnnotationError> {
+    refuse_capitals(folder)?;
     let dataset = voc_to_coco(folder).map_err(|error| match error {
         ConvertError::Io(source) => AnnotationError::Read {
             path: folder.to_owned(),
@@ -117,6 +125,34 @@ fn open_voc(folder: &Path, images: Option<&Path>) -> Result<DetectionSet, Annota
         Some(folder) => Ok(folder.to_owned()),
         None => find::images_of_voc(folder, first),
     })
+}
+
+/// Whether the name of a file ends in `.ending`, in small letters or capitals.
+fn ends(path: &Path, ending: &str) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case(ending))
+}
+
+/// `hotcoco` passes over annotations with a name in capitals without a word.
+///
+/// # Errors
+/// If there is one.
+fn refuse_capitals(folder: &Path) -> Result<(), AnnotationError> {
+    let below = folder.join("Annotations");
+    let annotations = if below.is_dir() { &below } else { folder };
+    let files = files_of(annotations)?;
+    let in_capitals =
+        |path: &&PathBuf| ends(path, "xml") && path.extension().is_none_or(|e| e != "xml");
+    match files.iter().find(in_capitals) {
+        None => Ok(()),
+        Some(file) => Err(AnnotationError::Voc {
+            folder: folder.to_owned(),
+            reason: format!(
+                "{} has its ending in capitals, which is read as .xml alone",
+                shown(file)
+            ),
+        }),
+    }
 }
 
 /// What is wrong, without the place, which the message names first.

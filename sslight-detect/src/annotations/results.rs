@@ -30,7 +30,7 @@ impl Detection {
     /// The image and class that it is of.
     ///
     /// # Errors
-    /// If the set has no such image or class.
+    /// If the set has no such image or class, the mask is of another size than the image, or a number is not finite.
     pub(super) fn of<'a>(
         &self,
         set: &'a DetectionSet,
@@ -59,7 +59,24 @@ impl Detection {
                 ),
             });
         }
+        self.check_numbers(index)?;
         Ok((image, class))
+    }
+
+    /// A number that is not finite has no place among others, and JSON has no word for it.
+    fn check_numbers(&self, index: usize) -> Result<(), AnnotationError> {
+        let BoundingBox { x0, y0, x1, y1 } = self.bounds;
+        // The sides are written, and can be infinite where the corners are not.
+        let sides = [self.bounds.width(), self.bounds.height()];
+        let numbers = [("score", self.score), ("box", x0), ("box", y0)]
+            .into_iter()
+            .chain([x1, y1].into_iter().chain(sides).map(|n| ("box", n)));
+        for (what, value) in numbers {
+            if !value.is_finite() {
+                return Err(AnnotationError::NotFinite { index, what, value });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -81,11 +98,12 @@ struct Code {
     counts: String,
 }
 
-/// Writes detections as COCO's result file: a JSON list with the ids of images and categories that the annotations have. The file is
-/// whole or not there.
+/// Writes detections as COCO's result file: a JSON list with the ids of images and categories that the annotations have. Detections of
+/// a class without an id are left out. The file is whole or not there.
 ///
 /// # Errors
-/// If a detection is of no image or class of the set, or the file cannot be written.
+/// If a detection is of no image or class of the set, its mask is of another size than its image, its score or box is not finite, or
+/// the file cannot be written.
 pub fn write_results(
     set: &DetectionSet,
     detections: &[Detection],
@@ -94,9 +112,12 @@ pub fn write_results(
     let mut lines = Vec::with_capacity(detections.len());
     for (index, detection) in detections.iter().enumerate() {
         let (image, class) = detection.of(set, index)?;
+        let Some(category_id) = class.id else {
+            continue;
+        };
         lines.push(Line {
             image_id: image.id,
-            category_id: class.id,
+            category_id,
             bbox: detection.bounds.to_xywh(),
             score: detection.score,
             segmentation: detection.mask.as_ref().map(|mask| Code {
@@ -114,8 +135,12 @@ pub fn write_results(
         file.flush()?;
         fs::rename(partial, path)
     };
-    write().map_err(|source| AnnotationError::Write {
-        path: path.to_owned(),
-        source,
+    write().map_err(|source| {
+        // The error that counts is the one above.
+        let _ = fs::remove_file(partial);
+        AnnotationError::Write {
+            path: path.to_owned(),
+            source,
+        }
     })
 }

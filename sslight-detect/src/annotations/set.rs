@@ -11,8 +11,9 @@ use crate::geometry::BoundingBox;
 /// What is to be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Class {
-    /// The id of its category in the annotation file, which result files name it by.
-    pub id: u64,
+    /// The id of its category in the annotation file, which result files name it by; `None` of a class that the file does not have
+    /// ([`DetectionSet::with_classes_of`]).
+    pub id: Option<u64>,
     /// Its name.
     pub name: String,
 }
@@ -56,7 +57,7 @@ pub struct DetectionImage {
 pub struct DetectionSet {
     /// The images.
     pub images: Vec<DetectionImage>,
-    /// The classes, ordered by id; a class is known by its index here.
+    /// The classes, ordered by id, or as those of another set ([`Self::with_classes_of`]); a class is known by its index here.
     pub classes: Vec<Class>,
     /// What was mended when the annotations were read.
     pub repairs: Repairs,

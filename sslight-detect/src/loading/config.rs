@@ -50,8 +50,8 @@ impl Default for LoadingConfig {
     }
 }
 
-/// An image with such sides takes 3 GiB in a batch.
-const LARGEST_SIDE: usize = 1 << 14;
+/// Largest side of an image in a batch, where one takes 3 GiB.
+pub const LARGEST_SIDE: usize = 1 << 14;
 
 impl LoadingConfig {
     /// Checks the ranges.

@@ -10,12 +10,14 @@ mod error;
 mod loader;
 mod order;
 mod sample;
+mod single;
 mod stream;
 
 pub use batch::{DetectionBatch, Targets};
-pub use config::LoadingConfig;
+pub use config::{LARGEST_SIDE, LoadingConfig};
 pub use error::LoadingError;
 pub use loader::DetectionLoader;
 pub use order::{Draw, GroupedOrder};
 pub use sample::{PlannedSample, resized};
+pub use single::{PreparedImage, prepare};
 pub use stream::DetectionStream;

@@ -6,6 +6,7 @@ use sslight_models::BatchMode;
 use sslight_models::backend::Backend;
 use sslight_models::params::host_values;
 
+use super::ProposalLimits;
 use super::detector::MaskRcnn;
 use super::heads::{BOX_SIDE, MASK_INPUT_SIDE, MASK_SIDE};
 use super::proposals::{ImageSize, propose};
@@ -34,6 +35,8 @@ pub struct DetectionLimits {
     pub overlap: f32,
     /// Detections of an image.
     pub most: usize,
+    /// Proposals of an image that are looked at; `None` is as many as the network's layout says.
+    pub proposals: Option<usize>,
 }
 
 impl Default for DetectionLimits {
@@ -42,6 +45,7 @@ impl Default for DetectionLimits {
             score_above: 0.05,
             overlap: 0.5,
             most: 100,
+            proposals: None,
         }
     }
 }
@@ -64,7 +68,12 @@ impl<B: Backend> MaskRcnn<B> {
         let levels = self.levels(images, BatchMode::Running);
         let anchors = self.anchors(&levels);
         let scores = self.rpn.forward(&levels);
-        let proposals = propose(&scores, &anchors, sizes, self.layout.inference);
+        let of_layout = self.layout.inference;
+        let kept = ProposalLimits {
+            after: limits.proposals.unwrap_or(of_layout.after),
+            ..of_layout
+        };
+        let proposals = propose(&scores, &anchors, sizes, kept);
         let regions: Vec<(usize, BoundingBox)> = proposals
             .iter()
             .enumerate()

@@ -8,7 +8,7 @@ use crate::BackboneKind;
 
 /// What stands before a backbone's names in checkpoints: plain networks, this program's and the reference's methods,
 /// the published code of DINO, MoCo (1 to 3), SwAV and SimSiam, and the libraries lightly and solo-learn.
-const STUDENTS: [&str; 11] = [
+const STUDENTS: [&str; 12] = [
     "",
     "backbone.",
     "student.backbone.",
@@ -20,6 +20,8 @@ const STUDENTS: [&str; 11] = [
     "base_encoder.",
     "encoder.",
     "model.",
+    // A detector's.
+    "backbone.body.",
 ];
 /// The same for moving averages of them.
 const TEACHERS: [&str; 8] = [

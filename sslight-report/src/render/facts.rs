@@ -60,7 +60,7 @@ fn what(run: &RunPage) -> [(&'static str, Option<String>); 4] {
     ]
 }
 
-fn became(history: &History) -> [(&'static str, Option<String>); 9] {
+fn became(history: &History) -> [(&'static str, Option<String>); 11] {
     let last = |key: &str| history.last(key);
     let summary = history.summary();
     let of_summary = |key: &str| summary.and_then(|line| line.fields.number(key));
@@ -82,6 +82,8 @@ fn became(history: &History) -> [(&'static str, Option<String>); 9] {
         ("kNN before training", last("knn_before").map(percent)),
         ("kNN of raw pixels", last("knn_pixels").map(percent)),
         ("Online probe", last("probe_top1").map(percent)),
+        ("Box AP", last("box_ap").map(percent)),
+        ("Mask AP", last("mask_ap").map(percent)),
         ("kNN protocol", protocol.map(str::to_owned)),
         ("Time", time.map(duration)),
     ]

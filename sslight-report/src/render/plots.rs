@@ -86,6 +86,20 @@ pub(super) const PLOTS: &[Plot] = &[
         ..PLAIN
     },
     Plot {
+        id: "average_precision",
+        group: "Learning",
+        title: "Average precision over epochs",
+        unit: "%",
+        hint: "How well a detector finds what is annotated (COCO's measure): over overlaps of 50 to 95 %, and at 50 %.",
+        series: &[
+            (Epoch, "box_ap", "boxes"),
+            (Epoch, "box_ap50", "boxes, overlap 50 %"),
+            (Epoch, "mask_ap", "masks"),
+            (Epoch, "mask_ap50", "masks, overlap 50 %"),
+        ],
+        ..PLAIN
+    },
+    Plot {
         id: "loss_probe",
         group: "Learning",
         title: "Loss of the online probe",

@@ -4,6 +4,8 @@ use sslight_core::config::{
     FinetuneSettings, Key, Kind, ProbeSettings, VerbKeys, configs, keys, sweeps,
 };
 
+use sslight_detect::training::{DetectConfig, configs as detect_configs};
+
 use crate::cmd;
 use crate::verb_keys::VerbKey;
 
@@ -33,6 +35,7 @@ pub struct KeyWords {
 pub fn verbs() -> Vec<Verb> {
     let named: Vec<&str> = configs().iter().map(|config| config.name).collect();
     let sweeps: Vec<&str> = sweeps().iter().map(|sweep| sweep.name).collect();
+    let detectors: Vec<&str> = detect_configs().iter().map(|config| config.name).collect();
     let with = |name, own: Vec<KeyWords>| {
         let mut all = own;
         for key in keys().iter().map(of_key) {
@@ -63,6 +66,22 @@ pub fn verbs() -> Vec<Verb> {
         with("knn", Vec::new()),
         with("probe", of(ProbeSettings::keys())),
         with("finetune", of(FinetuneSettings::keys())),
+        Verb {
+            name: "detect train",
+            configs: detectors,
+            keys: of(DetectConfig::keys()),
+        },
+        Verb {
+            name: "detect eval",
+            configs: Vec::new(),
+            keys: of(DetectConfig::keys()),
+        },
+        Verb {
+            name: "detect predict",
+            configs: Vec::new(),
+            keys: of(DetectConfig::keys()),
+        },
+        alone("detect compose", cmd::detect::COMPOSE_KEYS),
         alone("export", cmd::export::KEYS),
         alone("import", cmd::import::KEYS),
         alone("inspect", cmd::inspect::KEYS),

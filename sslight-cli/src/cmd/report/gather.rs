@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sslight_core::config::read_annotated;
-use sslight_core::run::{RESULTS_FILE, ResultRow, RunFiles, is_trained, results};
+use sslight_core::run::{
+    DetectionRow, RESULTS_FILE, ResultRow, Results, RunFiles, is_trained, results,
+};
 use sslight_report::{ConfigRow, Fact, History, PaperRow, RunPage, Score};
 
 use crate::exit::CliError;
@@ -18,9 +20,9 @@ pub fn run_page(run: &Path, name: String) -> Result<RunPage, CliError> {
     let history = History::read(&files.metrics)
         .map_err(|error| CliError::Usage(format!("report: {error}")))?;
     let log = fs::read_to_string(&files.log).unwrap_or_default();
-    let rows = match run.join(RESULTS_FILE).is_file() {
+    let found = match run.join(RESULTS_FILE).is_file() {
         true => results(&[run.to_path_buf()])?,
-        false => Vec::new(),
+        false => Results::default(),
     };
     let mut notes = Vec::new();
     if is_trained(run)? {
@@ -37,7 +39,9 @@ pub fn run_page(run: &Path, name: String) -> Result<RunPage, CliError> {
             })
             .collect(),
         history,
-        results: rows.iter().map(result_row).collect(),
+        results: (found.evaluations.iter().map(result_row))
+            .chain(found.detections.iter().map(detection_row))
+            .collect(),
         pictures: Vec::new(),
         machine: machine(&log),
         notes,
@@ -119,6 +123,36 @@ fn result_row(row: &ResultRow) -> sslight_report::ResultRow {
             },
             source: "the paper's row of this method, network and recipe".to_owned(),
         }),
+    }
+}
+
+fn detection_row(row: &DetectionRow) -> sslight_report::ResultRow {
+    let record = &row.record;
+    let names = [
+        ("box AP", "box_ap"),
+        ("box AP50", "box_ap50"),
+        ("mask AP", "mask_ap"),
+        ("mask AP50", "mask_ap50"),
+    ];
+    let score = |(name, key): (&str, &str)| {
+        Some(Score {
+            name: name.to_owned(),
+            value: record.scores.get(key)?.as_f64()?,
+            unit: "%".to_owned(),
+        })
+    };
+    let paper = record.paper.as_ref().map(|paper| {
+        let of = |key: &str| paper.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
+        PaperRow {
+            score: format!("{:.1} % boxes, {:.1} % masks", of("box_ap"), of("mask_ap")),
+            source: "the paper's row of this pre-training, network and length".to_owned(),
+        }
+    });
+    sslight_report::ResultRow {
+        evaluation: "detection".to_owned(),
+        protocol: record.protocol.clone(),
+        scores: names.into_iter().filter_map(score).collect(),
+        paper,
     }
 }
 

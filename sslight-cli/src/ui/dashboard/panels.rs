@@ -21,12 +21,27 @@ const KNOWN: &[Known] = &[
             ("loss_local", "local"),
         ],
         // Its size would flatten the others.
-        beside: &[("loss_probe", "probe")],
+        beside: &[
+            ("loss_probe", "probe"),
+            ("loss_objectness", "objectness"),
+            ("loss_rpn_box_reg", "proposals"),
+            ("loss_classifier", "classes"),
+            ("loss_box_reg", "boxes"),
+            ("loss_mask", "masks"),
+        ],
     },
     Known {
         title: "accuracy %",
         curves: &[("knn_top1", "kNN"), ("probe_top1", "probe")],
         beside: &[("knn_top5", "kNN top-5")],
+    },
+    Known {
+        title: "average precision %",
+        curves: &[("box_ap", "boxes"), ("mask_ap", "masks")],
+        beside: &[
+            ("box_ap50", "boxes at 50 %"),
+            ("mask_ap50", "masks at 50 %"),
+        ],
     },
     Known {
         title: "images/s",

@@ -88,7 +88,8 @@ fn every_file_of_the_configs_folder_is_built_in() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let stem = path.file_stem().unwrap().to_str().unwrap();
-            if path.is_dir() {
+            // Those of detectors are built into the crate that trains them, which has a test of its own.
+            if path.is_dir() && stem != "detect" {
                 names(&path, &format!("{prefix}{stem}/"), found);
             } else if path
                 .extension()

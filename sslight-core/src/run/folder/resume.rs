@@ -4,18 +4,19 @@ use std::fs;
 use std::path::Path;
 
 use super::occupancy::config_file;
+use super::plan::{Course, FolderPlan};
 use super::{CHECKPOINTS, CONFIG_FILE};
 use crate::checkpoint::{CheckpointStore, DamagedCheckpoint, Found, Keep};
-use crate::config::{DataFacts, Difference, ResolvedConfig, RunConfig, resolve};
+use crate::config::{Difference, ResolvedConfig, RunConfig, resolve};
 use crate::fsio::{WithPath, sync_folder_of, write_synced};
 use crate::run::RunError;
-use crate::run::state::{RunState, STATE_FILE};
+use crate::run::state::STATE_FILE;
 
 /// A run that goes on.
 #[derive(Debug)]
-pub struct Resumed {
+pub struct Resumed<S> {
     /// Where it stands.
-    pub state: RunState,
+    pub state: S,
     /// What is probably not meant.
     pub warnings: Vec<String>,
 }
@@ -30,15 +31,15 @@ pub(in crate::run) fn differences(
     Ok(config.diff(&there)?)
 }
 
-pub(super) fn refuse_another_configuration(
+pub(super) fn refuse_another_configuration<P: FolderPlan>(
     path: &Path,
-    config: &RunConfig,
+    plan: &P,
 ) -> Result<(), RunError> {
     let file = config_file(path).unwrap_or_else(|| path.join(CONFIG_FILE));
-    let folder = file.parent().unwrap_or(path);
-    let differences: Vec<_> = differences(folder, config)?
+    let differences: Vec<_> = plan
+        .differences(&file)?
         .into_iter()
-        .filter(|difference| !difference.is_free())
+        .filter(|difference| !plan.is_free(difference))
         .collect();
     if differences.is_empty() {
         return Ok(());
@@ -50,20 +51,20 @@ pub(super) fn refuse_another_configuration(
 }
 
 /// A checkpoint whose tensors are those of another method or network cannot be read.
-fn refuse_another_shape(
+fn refuse_another_shape<P: FolderPlan>(
     given: &Path,
     folder: &Path,
-    config: &RunConfig,
-    data: DataFacts,
+    plan: &P,
 ) -> Result<(), RunError> {
-    let mut differences: Vec<_> = differences(folder, config)?
+    let mut differences: Vec<_> = plan
+        .differences(&folder.join(CONFIG_FILE))?
         .into_iter()
-        .filter(|difference| difference.is_shaping(config.method))
+        .filter(|difference| plan.is_shaping(difference))
         .collect();
     if differences.is_empty() {
         let path = folder.join(STATE_FILE);
         let text = fs::read(&path).on(&path, "read")?;
-        differences = size_differences(folder, &state(&path, &text)?, config, data)?;
+        differences = plan.size_differences(folder, &state(&path, &text)?)?;
     }
     if differences.is_empty() {
         return Ok(());
@@ -74,27 +75,7 @@ fn refuse_another_shape(
     })
 }
 
-/// Where sizes that follow from the data are not those of a checkpoint, under keys that are the same.
-fn size_differences(
-    folder: &Path,
-    state: &RunState,
-    config: &RunConfig,
-    data: DataFacts,
-) -> Result<Vec<Difference>, RunError> {
-    let Some(data_there) = state.data else {
-        return Ok(Vec::new());
-    };
-    let file = folder.join(CONFIG_FILE);
-    let ResolvedConfig { config: there, .. } = resolve(&[file.to_string_lossy()])?;
-    let sizes = config.sizes_for(data).into_iter();
-    Ok(sizes
-        .zip(there.sizes_for(data_there))
-        .filter(|((_, ours), (_, theirs))| ours != theirs)
-        .map(|((key, ours), (_, theirs))| Difference { key, ours, theirs })
-        .collect())
-}
-
-pub(in crate::run) fn state(path: &Path, text: &[u8]) -> Result<RunState, RunError> {
+pub(in crate::run) fn state<S: Course>(path: &Path, text: &[u8]) -> Result<S, RunError> {
     serde_json::from_slice(text).map_err(|error| RunError::State {
         path: path.to_path_buf(),
         reason: error.to_string(),
@@ -129,11 +110,10 @@ pub(super) enum Given {
 }
 
 /// What `resume=PATH` names; changes nothing.
-pub(super) fn find_given(
+pub(super) fn find_given<P: FolderPlan>(
     given: &Path,
     store: &CheckpointStore,
-    config: &RunConfig,
-    data: DataFacts,
+    plan: &P,
 ) -> Result<Given, RunError> {
     let found = checkpoint_at(given)?.ok_or_else(|| RunError::NoCheckpoint {
         path: given.to_path_buf(),
@@ -146,7 +126,7 @@ pub(super) fn find_given(
         // Continuing a run that stands further on its own; the given path was for its beginning.
         return Ok(Given::Nothing);
     }
-    refuse_another_shape(given, &found.folder, config, data)?;
+    refuse_another_shape(given, &found.folder, plan)?;
     Ok(Given::Elsewhere(found))
 }
 
@@ -165,12 +145,11 @@ pub(super) fn adopt(found: &Found, store: &CheckpointStore) -> Result<(), RunErr
     Ok(sync_folder_of(&target)?)
 }
 
-pub(super) fn resume(
+pub(super) fn resume<P: FolderPlan>(
     path: &Path,
     store: &CheckpointStore,
-    config: &RunConfig,
-    data: DataFacts,
-) -> Result<Option<Resumed>, RunError> {
+    plan: &P,
+) -> Result<Option<Resumed<P::State>>, RunError> {
     let (found, damaged) = store.newest()?;
     let mut warnings: Vec<String> = damaged
         .iter()
@@ -188,38 +167,31 @@ pub(super) fn resume(
         if !warnings.is_empty() {
             warnings.push("no complete checkpoint is left; the run starts at step 0".to_string());
             return Ok(Some(Resumed {
-                state: RunState::default(),
+                state: P::State::default(),
                 warnings,
             }));
         }
         return Ok(None);
     };
     let state_path = found.folder.join(STATE_FILE);
-    let state = state(&state_path, &store.read_file(found.step, STATE_FILE)?)?;
-    if state.step != found.step {
+    let state: P::State = state(&state_path, &store.read_file(found.step, STATE_FILE)?)?;
+    if state.step() != found.step {
         return Err(RunError::State {
             path: state_path,
             reason: format!(
                 "it is of step {}, its folder of step {}",
-                state.step, found.step
+                state.step(),
+                found.step
             ),
         });
     }
-    let differences = size_differences(&found.folder, &state, config, data)?;
+    let differences = plan.size_differences(&found.folder, &state)?;
     if !differences.is_empty() {
         return Err(RunError::Differs {
             path: path.to_path_buf(),
             differences,
         });
     }
-    if let Some(there) = state.data
-        && there.images != data.images
-    {
-        warnings.push(format!(
-            "the checkpoint of step {} was trained on {} images, and there are {} now: epochs have other lengths, \
-             and losses will not be those of a run without a break",
-            found.step, there.images, data.images
-        ));
-    }
+    warnings.extend(plan.caution(&state));
     Ok(Some(Resumed { state, warnings }))
 }

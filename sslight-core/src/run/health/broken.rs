@@ -4,15 +4,19 @@ use burn::module::AutodiffModule;
 use sslight_models::backend::AutodiffBackend;
 use sslight_models::weights;
 
-use crate::method::{AnyMethod, StepStats};
+use crate::method::GradientSummary;
 
 /// What of a step is not finite, in words.
 ///
 /// Of several gradients the one nearest to the loss is named: the way back came to it first, and those before it have it from
 /// there. If the loss is not finite itself, all gradients have it from there.
-pub fn not_finite(stats: &StepStats, layers: &[String]) -> Option<String> {
-    let broken = stats.gradients.and_then(|gradients| gradients.broken);
-    if !stats.loss.is_finite() {
+pub fn not_finite(
+    loss: f64,
+    gradients: Option<GradientSummary>,
+    layers: &[String],
+) -> Option<String> {
+    let broken = gradients.and_then(|gradients| gradients.broken);
+    if !loss.is_finite() {
         let gradients = broken.map_or(String::new(), |broken| {
             format!(
                 ", and {} of {} gradients are not finite",
@@ -20,7 +24,7 @@ pub fn not_finite(stats: &StepStats, layers: &[String]) -> Option<String> {
                 layers.len()
             )
         });
-        return Some(format!("the loss is {}{gradients}", stats.loss));
+        return Some(format!("the loss is {loss}{gradients}"));
     }
     broken.map(|broken| {
         let layer = layers
@@ -38,27 +42,23 @@ pub fn not_finite(stats: &StepStats, layers: &[String]) -> Option<String> {
 }
 
 /// The first parameter or buffer in the order of the forward pass that holds a value that is not finite.
-pub fn first_broken_weights<B: AutodiffBackend>(method: &AnyMethod<B>) -> Option<String> {
-    let tensors = weights::named_tensors(&method.valid());
+pub fn first_broken_weights<B: AutodiffBackend, M: AutodiffModule<B>>(
+    module: &M,
+) -> Option<String> {
+    let tensors = weights::named_tensors(&module.valid());
     let broken = tensors.into_iter().find(|tensor| !tensor.is_finite());
     broken.map(|tensor| tensor.name)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::collapse::tests::step;
     use super::*;
-    use crate::method::GradientSummary;
 
     fn said(loss: f64, norms: &[f32]) -> Option<String> {
         let layers: Vec<String> = ["conv1", "layer1.0.conv1", "head.0"]
             .map(String::from)
             .into();
-        let stats = StepStats {
-            gradients: Some(GradientSummary::of(norms)),
-            ..step(loss, 0.0, 0.0)
-        };
-        not_finite(&stats, &layers)
+        not_finite(loss, Some(GradientSummary::of(norms)), &layers)
     }
 
     #[test]

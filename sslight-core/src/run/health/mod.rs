@@ -13,7 +13,7 @@ use crate::method::StepStats;
 
 pub use broken::{first_broken_weights, not_finite};
 use collapse::CollapseWatch;
-use gradients::GradientWatch;
+pub use gradients::GradientWatch;
 pub use pace::{Pace, PaceWatch};
 
 /// Something that is not as it should be.

@@ -20,6 +20,7 @@ fn finished(knn_top1: Option<f64>, loss: f64) -> State {
             knn_before: Some(60.0),
             knn_pixels: Some(8.5),
             knn_protocol: Some("20-NN".to_owned()),
+            scores: serde_json::Map::new(),
             seconds: 1.0,
             out: PathBuf::from("x"),
         },

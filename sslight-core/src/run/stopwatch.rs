@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use sslight_data::Loader;
-
 use super::health::Pace;
 
 /// Speed and wait for data since the last report.
-pub struct Progress {
-    loader: Loader,
+pub struct Stopwatch {
+    /// How long data has been waited for since the beginning.
+    wait: Box<dyn Fn() -> Duration + Send>,
     /// Steps of the whole run.
     pub total_steps: usize,
     /// When this process began to train.
@@ -21,24 +20,24 @@ pub struct Progress {
     pub images: usize,
 }
 
-impl Progress {
-    /// From now on, with the images that `loader` gives.
-    pub fn new(loader: &Loader, total_steps: usize) -> Self {
+impl Stopwatch {
+    /// From now on, through a run of `total_steps` steps; `wait` tells how long data has been waited for so far.
+    pub fn new(total_steps: usize, wait: impl Fn() -> Duration + Send + 'static) -> Self {
         let now = Instant::now();
         Self {
-            loader: loader.clone(),
             total_steps,
             run_started: now,
             epoch_started: now,
             reported: now,
-            waited: loader.waited(),
+            waited: wait(),
             images: 0,
+            wait: Box::new(wait),
         }
     }
 
     /// The pace since the last call.
     pub fn take(&mut self) -> Pace {
-        let waited = self.loader.waited().saturating_sub(self.waited);
+        let waited = (self.wait)().saturating_sub(self.waited);
         let pace = Pace {
             images: self.images,
             seconds: self.reported.elapsed().as_secs_f64(),
@@ -48,10 +47,16 @@ impl Progress {
         pace
     }
 
+    /// An epoch begins now.
+    pub fn begin_epoch(&mut self) {
+        self.epoch_started = Instant::now();
+        self.restart();
+    }
+
     /// Leaves out the time since the last report, which was not training.
     pub fn restart(&mut self) {
         self.reported = Instant::now();
-        self.waited = self.loader.waited();
+        self.waited = (self.wait)();
         self.images = 0;
     }
 }
